@@ -1,0 +1,48 @@
+# The whole study on one screen. Try: snakemake --cores all   (or make study)
+import os
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/reference.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/capacity.smk"
+include: "workflow/rules/scaling.smk"
+include: "workflow/rules/dynamics.smk"
+include: "workflow/rules/claims.smk"
+#include: "workflow/rules/report.smk"
+include: "workflow/rules/tracking.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+#        f"{RESULTS}/report.html",
+        f"{RESULTS}/claims.csv",
+        expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
+    default_target: True
+
+
+onstart:
+    invocation.start()
+
+
+onsuccess:
+    invocation.finish("success")
+    invocation.summary()
+
+
+onerror:
+    invocation.finish("failed")
+    print("The study stopped. Finished parts are kept: run the same command again to go on.", file=sys.stderr)

@@ -1,0 +1,203 @@
+"""Claims as data: every published statement with its rule of judgement, judged from the table of numbers.
+
+A claim names *what* is measured (``measure``) and *how* it is judged (``rule``):
+
+measure
+    quantity, model, variant, split: one number per seed from ``metrics.csv``;
+    ``against``: another model (paired by seed), combined by ``combine: ratio | difference``;
+    a measure without seeds (one number) has no interval.
+rule
+    ``interval: [low, high]``: the 95 % interval over seeds must lie inside it; ``at_most`` / ``at_least`` are its
+    one-sided forms. Wholly inside: reproduced; wholly outside: not_reproduced; else inconclusive, or
+    reproduced_with_deviation if the estimate itself is inside.
+claims with several measures hold only if all of them do; the first one is shown as the claim's number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, model_validator
+from scipy import stats
+
+from qff.config import Name, Strict, read_yaml, validate
+from qff.errors import ConfigError
+
+VERDICTS = ("reproduced", "reproduced_with_deviation", "not_reproduced", "inconclusive", "not_tested")
+COLUMNS = [
+    "claim_id", "source", "statement", "system", "measure", "quantity", "unit", "published", "rule", "ours", "ci_low",
+    "ci_high", "n_seeds", "measure_verdict", "verdict", "evidence", "command",
+]  # fmt: skip
+
+
+class Measure(Strict):
+    """One number per seed."""
+
+    label: str = Field(description="What is measured, for the table.")
+    quantity: str = Field(description="Quantity in metrics.csv.")
+    model: Name
+    variant: str = Field(default="", description="Variant in metrics.csv.")
+    split: str = Field(default="", description="Split in metrics.csv.")
+    against: Name | None = Field(default=None, description="Model to compare with, paired by seed.")
+    combine: Literal["ratio", "difference"] | None = Field(default=None, description="How the two are compared.")
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.against is None) != (self.combine is None):
+            raise ValueError("'against' and 'combine' go together")
+        if self.at_most is None and self.at_least is None:
+            raise ValueError("a measure needs at_most, at_least or both")
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} exceeds at_most {self.at_most}: nothing can satisfy both")
+        return self
+
+    @property
+    def rule(self) -> str:
+        if self.at_least is None:
+            return f"≤ {self.at_most:g}"
+        return f"≥ {self.at_least:g}" if self.at_most is None else f"{self.at_least:g} … {self.at_most:g}"
+
+    def contains(self, value: float) -> bool:
+        low = -np.inf if self.at_least is None else self.at_least
+        high = np.inf if self.at_most is None else self.at_most
+        return bool(low <= value <= high)
+
+
+class Claim(Strict):
+    source: str = Field(description="Paper and place.")
+    statement: str = Field(description="The claim in our words.")
+    system: Name
+    published: str = Field(description="Published number with unit, or what was shown instead.")
+    evidence: str = Field(description="Figure of the report that shows it.")
+    measures: Annotated[list[Measure], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over seeds with a 95 % Student-t interval (of logarithms, for ratios and positive errors)."""
+
+    value: float
+    low: float
+    high: float
+    n_seeds: int
+
+
+def load_claims(path: str | Path) -> dict[str, Claim]:
+    """Claims by id.
+
+    Raises:
+        ConfigError: names the claim and the key.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict) or not content:
+        raise ConfigError(f"{path}: holds no claims; expected a mapping from claim ids to claims")
+    return {name: validate(Claim, value, f"{path}, {name}") for name, value in content.items()}
+
+
+def estimate(values: np.ndarray, logarithmic: bool) -> Estimate:
+    """Mean and 95 % interval over seeds; a single value has an unbounded interval.
+
+    ``logarithmic``: geometric mean, for positive quantities that vary by factors.
+    """
+    values = np.asarray(values, dtype=float)
+    if logarithmic:
+        inner = estimate(np.log(values), False)
+        return Estimate(float(np.exp(inner.value)), float(np.exp(inner.low)), float(np.exp(inner.high)), len(values))
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Estimate(mean, -np.inf, np.inf, len(values))
+    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Estimate(mean, mean - half, mean + half, len(values))
+
+
+def _values(metrics: pd.DataFrame, system: str, model: str, measure: Measure) -> pd.DataFrame:
+    found = metrics[
+        (metrics.system == system)
+        & (metrics.model == model)
+        & (metrics.quantity == measure.quantity)
+        & (metrics.variant == measure.variant)
+        & (metrics.split == measure.split)
+    ]
+    if found.duplicated("seed").any():
+        raise ConfigError(
+            f"measure '{measure.label}': several numbers per seed in metrics.csv; name split or variant"
+        )
+    return found.set_index("seed")
+
+
+def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[Estimate | None, str]:
+    """Estimate of a measure and its unit; None if the numbers are not there or not finite."""
+    ours = _values(metrics, system, measure.model, measure)
+    if ours.empty:
+        return None, ""
+    values, unit = ours.value.astype(float), ours.unit.iloc[0]
+    if measure.against:
+        other = _values(metrics, system, measure.against, measure).value.astype(float)
+        values, other = values.align(other, join="inner")
+        if measure.combine == "ratio":
+            values, unit = values / other, "1"
+        else:
+            values = values - other
+    if values.empty or not np.isfinite(values).all():
+        return None, unit
+    logarithmic = measure.combine != "difference" and bool((values > 0).all())
+    return estimate(values.to_numpy(), logarithmic), unit
+
+
+def verdict_of(measure: Measure, found: Estimate | None) -> str:
+    """Verdict of one measure from where its estimate and interval lie."""
+    if found is None:
+        return "not_tested"
+    inside, low, high = (measure.contains(x) for x in (found.value, found.low, found.high))
+    if low and high:
+        return "reproduced"
+    if inside:
+        return "reproduced_with_deviation" if found.n_seeds > 1 else "inconclusive"
+    limits = [x for x in (measure.at_least, measure.at_most) if x is not None]
+    outside = all(not found.low <= x <= found.high for x in limits)
+    return "not_reproduced" if outside else "inconclusive"
+
+
+def combine(verdicts: list[str]) -> str:
+    """Verdict of a claim: the weakest of its measures, a refutation first."""
+    for weakest in ("not_reproduced", "not_tested", "inconclusive", "reproduced_with_deviation"):
+        if weakest in verdicts:
+            return weakest
+    return "reproduced"
+
+
+def judge(claims: dict[str, Claim], metrics: pd.DataFrame, profile: str) -> pd.DataFrame:
+    """One row per measure of every claim whose system is in the study; the rest is ``not_tested``."""
+    rows = []
+    for claim_id, claim in claims.items():
+        found = [measure_estimate(metrics, claim.system, m) for m in claim.measures]
+        verdicts = [verdict_of(m, e) for m, (e, _) in zip(claim.measures, found, strict=True)]
+        for measure, (value, unit), verdict in zip(claim.measures, found, verdicts, strict=True):
+            rows.append(
+                {
+                    "claim_id": claim_id,
+                    "source": claim.source,
+                    "statement": claim.statement,
+                    "system": claim.system,
+                    "measure": measure.label,
+                    "quantity": measure.quantity,
+                    "unit": unit,
+                    "published": claim.published,
+                    "rule": measure.rule,
+                    "ours": value.value if value else np.nan,
+                    "ci_low": value.low if value else np.nan,
+                    "ci_high": value.high if value else np.nan,
+                    "n_seeds": value.n_seeds if value else 0,
+                    "measure_verdict": verdict,
+                    "verdict": combine(verdicts),
+                    "evidence": claim.evidence,
+                    "command": f"snakemake --cores all results/{profile}/claims.csv",
+                }
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,313 @@
+"""Typed configuration: every key with its unit and default, checked before anything runs.
+
+``config/schema/`` and ``config/README.md`` are generated from these classes (``make config-docs``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from qff.errors import ConfigError
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys and lax conversions are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+
+# --- systems.yaml ------------------------------------------------------------------------------------------
+
+
+class CoordinateConfig(Strict):
+    kind: Literal["bond"] = Field(description="Type of internal coordinate.")
+    atoms: list[int] = Field(description="Indices of its atoms, from 0.")
+    bounds: tuple[float, float] = Field(description="Fixed physical bounds (Å) that are scaled to ±0.95.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuple(cls, value):
+        if isinstance(value, dict) and isinstance(value.get("bounds"), list):
+            return {**value, "bounds": tuple(value["bounds"])}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self):
+        low, high = self.bounds
+        if not 0 < low < high:
+            raise ValueError(f"bounds {low}–{high} Å: a bond needs 0 < lower < upper")
+        if len(self.atoms) != 2 or self.atoms[0] == self.atoms[1] or min(self.atoms) < 0:
+            raise ValueError(f"atoms {self.atoms}: a bond needs two different atom indices")
+        return self
+
+
+class ScanConfig(Strict):
+    """Distances of a bond scan: uniform, plus a Gaussian excess of points near the minimum."""
+
+    minimum: Positive = Field(description="Shortest distance (Å).")
+    maximum: Positive = Field(description="Longest distance (Å).")
+    n_frames: Annotated[int, Field(ge=8)] = Field(description="Number of distances.")
+    focus: Positive = Field(description="Centre of the denser region (Å).")
+    focus_width: Positive = Field(description="Width of the denser region (Å).")
+    focus_density: NonNegative = Field(description="Extra density at the centre, relative to the rest.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum} Å is not below maximum {self.maximum} Å")
+        return self
+
+
+class LevelConfig(Strict):
+    method: Literal["CCSD(T)"] = Field(description="Electronic-structure method; all electrons correlated.")
+    basis: str = Field(description="Basis set (PySCF name).")
+    check_basis: str = Field(description="Small basis in which CCSD(T) is compared with FCI.")
+    scan: ScanConfig
+    frozen: str = Field(description="Tracked file with the frozen labels (extended XYZ).")
+
+
+class SplitConfig(Strict):
+    n_train: PositiveInt = Field(description="Training frames.")
+    n_validation: PositiveInt = Field(description="Validation frames (early stopping); the rest is the test set.")
+    pin_extremes: bool = Field(
+        default=False, description="Keep the two ends of a scan in the training set, so that no model extrapolates."
+    )
+
+
+class SystemConfig(Strict):
+    label: str = Field(description="Name for figures and tables.")
+    atoms: list[str] = Field(description="Chemical symbols, in order.")
+    masses_amu: list[Positive] = Field(description="Atomic masses (amu).")
+    charge: int = Field(default=0, description="Total charge (e).")
+    coordinates: list[CoordinateConfig] = Field(description="Internal coordinates the models see.")
+    reference: LevelConfig
+    split: SplitConfig
+    stretch: Positive = Field(default=1.2, description="Dynamics start at this multiple of the minimum distance.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if len(self.masses_amu) != len(self.atoms):
+            raise ValueError(f"{len(self.masses_amu)} masses for {len(self.atoms)} atoms")
+        for coordinate in self.coordinates:
+            if max(coordinate.atoms) >= len(self.atoms):
+                raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
+        scan, (low, high) = self.reference.scan, self.coordinates[0].bounds
+        if scan.minimum < low or scan.maximum > high:
+            raise ValueError(f"scan {scan.minimum}–{scan.maximum} Å leaves the bounds {low}–{high} Å")
+        if self.split.n_train + self.split.n_validation >= scan.n_frames:
+            raise ValueError(
+                f"n_train {self.split.n_train} + n_validation {self.split.n_validation} leave no test frame of "
+                f"{scan.n_frames}"
+            )
+        return self
+
+
+# --- models.yaml -------------------------------------------------------------------------------------------
+
+
+class ModelConfig(Strict):
+    name: Name = Field(description="Name of the model in tables and paths (its key).")
+    label: str = Field(description="Name for figures and tables.")
+    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello.")
+    systems: dict[str, dict[str, Any]] = Field(description="Settings of the architecture for each system.")
+
+
+# --- config.yaml -------------------------------------------------------------------------------------------
+
+
+class ReferenceConfig(Strict):
+    mode: Literal["frozen", "recompute"] = Field(
+        default="frozen", description="Use the tracked labels and recheck a sample, or recompute all of them."
+    )
+    recheck_frames: PositiveInt = Field(default=6, description="Frames recomputed in mode frozen.")
+    energy_tolerance_mev: Positive = Field(default=0.01, description="Allowed difference of energies (meV).")
+    force_tolerance_ev_per_ang: Positive = Field(
+        default=1e-4, description="Allowed difference of force components (eV/Å)."
+    )
+    chunks: PositiveInt = Field(default=8, description="Parallel jobs of a full recalculation.")
+    check_frames: PositiveInt = Field(default=12, description="Distances at which CCSD(T) is compared with FCI.")
+
+
+class TrainingConfig(Strict):
+    optimiser: Literal["bfgs", "adam"] = Field(
+        default="bfgs", description="bfgs (dense quasi-Newton) or adam (cosine decay, full batch)."
+    )
+    steps: PositiveInt = Field(default=3000, description="Evaluations of loss and gradient, for every model.")
+    learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
+    force_weight: NonNegative = Field(
+        default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."
+    )
+    printed_loss: bool = Field(
+        default=False, description="Sum the force term over frames without dividing by their number, as printed."
+    )
+
+
+class CapacityConfig(Strict):
+    models: list[Name] = Field(default=[], description="Models whose effective dimension is estimated.")
+    samples: Annotated[int, Field(ge=2)] = Field(default=100, description="Parameter vectors drawn per estimate.")
+    boxes: dict[str, tuple[float, float]] = Field(
+        default={"unit": (0.0, 1.0)}, description="Boxes the parameters are drawn from; the first one is primary."
+    )
+    likelihoods: list[Literal["gaussian", "bernoulli"]] = Field(
+        default=["gaussian", "bernoulli"], description="Likelihoods of the Fisher matrix; the first one is primary."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuples(cls, value):
+        if isinstance(value, dict) and isinstance(value.get("boxes"), dict):
+            boxes = {k: tuple(v) if isinstance(v, list) else v for k, v in value["boxes"].items()}
+            return {**value, "boxes": boxes}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self):
+        for name, (low, high) in self.boxes.items():
+            if low >= high:
+                raise ValueError(f"box {name}: [{low}, {high}] is empty")
+        return self
+
+
+class ScalingConfig(Strict):
+    sizes: dict[str, list[PositiveInt]] = Field(default={}, description="Training sizes for each system.")
+    models: list[Name] = Field(default=[], description="Models of the learning curves.")
+    steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
+
+
+class DynamicsConfig(Strict):
+    time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs).")
+    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
+    models: list[Name] = Field(default=[], description="Models that run dynamics.")
+    on_the_fly_step_fs: Positive = Field(default=0.5, description="Time step of the on-the-fly check (fs).")
+    on_the_fly_steps: PositiveInt = Field(default=48, description="Steps of the on-the-fly check with PySCF.")
+
+
+class TrackingConfig(Strict):
+    uri: str = Field(default="sqlite:///results/mlflow.db", description="MLflow store; MLFLOW_TRACKING_URI wins.")
+
+
+class Config(Strict):
+    """The study."""
+
+    profile: Name = Field(description="Results go to results/<profile>/.")
+    seed: Annotated[int, Field(ge=0)] = Field(description="Seed of every random stream of the study.")
+    seeds: PositiveInt = Field(description="Independent repetitions: new split and new initial parameters.")
+    systems: list[Name] = Field(min_length=1, description="Systems, from config/systems.yaml.")
+    models: list[Name] = Field(min_length=1, description="Models, from config/models.yaml.")
+    reference: ReferenceConfig = ReferenceConfig()
+    training: TrainingConfig = TrainingConfig()
+    capacity: CapacityConfig = CapacityConfig()
+    scaling: ScalingConfig = ScalingConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+class Study(Strict):
+    """Everything the workflow needs to know, cross-checked."""
+
+    config: Config
+    systems: dict[str, SystemConfig]
+    models: dict[str, ModelConfig]
+
+    def check(self) -> Study:
+        config = self.config
+        for what, used, known in (
+            ("systems", config.systems, self.systems),
+            ("models", config.models, self.models),
+            ("capacity.models", config.capacity.models, config.models),
+            ("scaling.models", config.scaling.models, config.models),
+            ("dynamics.models", config.dynamics.models, config.models),
+            ("scaling.sizes", config.scaling.sizes, self.systems),
+        ):
+            for name in used:
+                if name not in known:
+                    raise ConfigError(
+                        f"config, {what}: unknown '{name}'{_suggest(name, known)}; known: {', '.join(known)}"
+                    )
+        for system in config.systems:
+            n_train = self.systems[system].split.n_train
+            if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
+                raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
+            for model in config.models:
+                if system not in self.models[model].systems:
+                    raise ConfigError(f"config/models.yaml, {model}.systems: no settings for system '{system}'")
+        return self
+
+
+def read_yaml(path: str | Path) -> Any:
+    path = Path(path)
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+
+
+def validate(model: type[BaseModel], value: Any, where: str) -> Any:
+    """Typed value, or an error that names every offending key with a suggestion.
+
+    Raises:
+        ConfigError: with one line per problem.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = ".".join(str(p) for p in problem["loc"]) or "(top level)"
+            if problem["type"] == "extra_forbidden":
+                known = _fields_at(model, problem["loc"][:-1])
+                lines.append(f"{where}: unknown key '{path}'{_suggest(str(problem['loc'][-1]), known)}")
+            else:
+                message = re.sub(r"^Value error, ", "", problem["msg"])
+                lines.append(
+                    f"{where}: {path}: {message}" + (f" (got {problem['input']!r})" if _short(problem) else "")
+                )
+        raise ConfigError("\n".join(lines)) from None
+
+
+def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
+    """Check a merged config against the systems and models of ``folder``."""
+    folder = Path(folder)
+    systems = {
+        name: validate(SystemConfig, value, f"{folder / 'systems.yaml'}, {name}")
+        for name, value in (read_yaml(folder / "systems.yaml") or {}).items()
+    }
+    models = {
+        name: validate(ModelConfig, {"name": name, **value}, f"{folder / 'models.yaml'}, {name}")
+        for name, value in (read_yaml(folder / "models.yaml") or {}).items()
+    }
+    return Study(config=validate(Config, config, "config"), systems=systems, models=models).check()
+
+
+def _short(problem) -> bool:
+    return not isinstance(problem["input"], (dict, list)) and problem["type"] != "missing"
+
+
+def _suggest(name: str, known) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean '{close[0]}'?" if close else ""
+
+
+def _fields_at(model: type[BaseModel], path) -> list[str]:
+    """Field names of the model that a path of keys leads to."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        if field is None:
+            continue  # an index or a free key of a mapping
+        annotation = field.annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,125 @@
+"""Labelled frames: reading, checking and splitting them.
+
+Files are extended XYZ with positions in Å, ``REF_energy`` in eV, ``REF_forces`` in eV/Å and ``REF_units``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase
+import ase.io
+import numpy as np
+
+from qff.config import SplitConfig
+from qff.errors import DataError
+from qff.provenance import atomic_path
+from qff.randomness import generator
+
+UNITS = "eV, eV/Ang"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class LabelledFrames:
+    """Geometries with energies and forces.
+
+    Attributes:
+        symbols: chemical symbols (A,), the same in every frame.
+        positions: (B, A, 3) in Å. energies: (B,) in eV. forces: (B, A, 3) in eV/Å.
+        info: one dict per frame (method, basis, program, frame id, convergence ...).
+    """
+
+    symbols: list[str]
+    positions: np.ndarray
+    energies: np.ndarray
+    forces: np.ndarray
+    info: list[dict]
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+
+def write_frames(path: str | Path, frames: LabelledFrames) -> None:
+    """Write extended XYZ (8 decimals: keep geometries on a grid of 1e-8 Å)."""
+    images = []
+    for index in range(len(frames)):
+        atoms = ase.Atoms(frames.symbols, frames.positions[index])
+        atoms.info = {**frames.info[index], "REF_energy": float(frames.energies[index]), "REF_units": UNITS}
+        atoms.arrays["REF_forces"] = frames.forces[index]
+        images.append(atoms)
+    with atomic_path(path) as temporary:
+        ase.io.write(temporary, images, format="extxyz")
+
+
+def read_frames(path: str | Path, symbols: list[str] | None = None) -> LabelledFrames:
+    """Read and check labelled frames.
+
+    Raises:
+        DataError: missing or truncated file, missing keys, other units, other atoms, or values that are not
+            finite; the message names the file and the frame (counted from 0).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; restore it with git, or set reference.mode: recompute")
+    try:
+        images = ase.io.read(path, index=":", format="extxyz")
+    except Exception as error:
+        raise DataError(
+            f"{path}: not a complete extended XYZ file ({error}); restore it with git or compute it again"
+        ) from error
+    if not images:
+        raise DataError(f"{path}: holds no frame; restore it with git or compute it again")
+    symbols = symbols or images[0].get_chemical_symbols()
+    for number, atoms in enumerate(images):
+        where = f"{path}, frame {number}"
+        units = atoms.info.get("REF_units")
+        if units != UNITS:
+            raise DataError(f"{where}: REF_units is {units!r}, expected '{UNITS}'; convert the labels")
+        for key, present in (("REF_energy", atoms.info), ("REF_forces", atoms.arrays)):
+            if key not in present:
+                raise DataError(f"{where}: '{key}' is missing; labels need REF_energy (eV) and REF_forces (eV/Å)")
+        if atoms.get_chemical_symbols() != list(symbols):
+            raise DataError(f"{where}: atoms {atoms.get_chemical_symbols()}, expected {list(symbols)} in this order")
+        if atoms.arrays["REF_forces"].shape != atoms.positions.shape:
+            raise DataError(
+                f"{where}: forces of shape {atoms.arrays['REF_forces'].shape}, expected one vector per atom"
+            )
+        numbers = [np.asarray(atoms.info["REF_energy"], dtype=object), atoms.arrays["REF_forces"], atoms.positions]
+        try:
+            finite = all(np.isfinite(np.asarray(x, dtype=float)).all() for x in numbers)
+        except (TypeError, ValueError):
+            finite = False
+        if not finite:
+            raise DataError(f"{where}: energy, forces or positions are not finite numbers; label the frame again")
+    return LabelledFrames(
+        list(symbols),
+        np.array([a.positions for a in images]),
+        np.array([float(a.info["REF_energy"]) for a in images]),
+        np.array([a.arrays["REF_forces"] for a in images]),
+        [{k: v for k, v in a.info.items() if k not in ("REF_energy", "REF_units")} for a in images],
+    )
+
+
+def split_frames(
+    frames: LabelledFrames, config: SplitConfig, study_seed: int, system: str, seed: int
+) -> dict[str, list[int]]:
+    """Random train, validation and test frames of one repetition.
+
+    The training list is in random order (pinned frames first), so that its first n entries are the training
+    set of size n of a learning curve: sets are nested.
+
+    Raises:
+        DataError: fewer frames than the split needs.
+    """
+    needed = config.n_train + config.n_validation + 1
+    if len(frames) < needed:
+        raise DataError(f"{system}: {len(frames)} frames, the split needs at least {needed}; lower n_train")
+    order = generator(study_seed, "split", system, seed).permutation(len(frames))
+    if config.pin_extremes:
+        distance = np.linalg.norm(frames.positions[:, 1] - frames.positions[:, 0], axis=-1)
+        ends = [int(distance.argmin()), int(distance.argmax())]
+        order = np.concatenate([ends, order[~np.isin(order, ends)]])
+    bounds = np.cumsum([config.n_train, config.n_validation])
+    return {name: part.tolist() for name, part in zip(SPLITS, np.split(order, bounds), strict=True)}

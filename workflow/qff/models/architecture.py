@@ -1,0 +1,90 @@
+"""What every model has in common: a function of parameters and inputs, with derivatives along directions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from qff.errors import ConfigError
+from qff.systems import System
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Model inputs of a batch of geometries, and how they respond to atomic motion.
+
+    Attributes:
+        values: (…, B, F) features.
+        tangents: (…, B, K, F) derivatives of the features along K directions.
+        directions: (…, B, K, A, 3) Cartesian weight of each direction in 1/Å: F = -Σ_k ∂E/∂k · directions_k.
+    """
+
+    values: torch.Tensor
+    tangents: torch.Tensor
+    directions: torch.Tensor
+
+    def normalised(self, center: torch.Tensor, width: torch.Tensor) -> Inputs:
+        """(values - center) / width with center, width (…, F)."""
+        return replace(
+            self,
+            values=(self.values - center[..., None, :]) / width[..., None, :],
+            tangents=self.tangents / width[..., None, None, :],
+        )
+
+    def select(self, index) -> Inputs:
+        """Frames ``index``: (n,), or (S, n) to draw a set of frames per ensemble member."""
+        return Inputs(self.values[index], self.tangents[index], self.directions[index])
+
+
+class Architecture(ABC):
+    """A model without its trained numbers. ``parameters`` are always one flat float64 vector."""
+
+    #: True if features are centred and scaled with the statistics of the training frames.
+    normalise_inputs: bool = False
+    #: Training energies are mapped to ± this value (setting ``output_range``). A bounded output of bandwidth Ω has
+    #: slope at most Ω sqrt(1 - f²) (Bernstein–Szegő): a circuit needs headroom to be steep where energies are high.
+    output_range: float
+    #: What the model is invariant under by construction; the contract suite tests each.
+    invariances: frozenset[str] = frozenset({"translation", "rotation"})
+
+    def __init__(self, system: System, settings: dict):
+        self.system = system
+        self.settings = dict(settings)
+        self.output_range = float(settings.get("output_range", 0.95))
+        if self.output_range <= 0:
+            raise ConfigError(f"output_range = {self.output_range}: must be positive")
+
+    @property
+    @abstractmethod
+    def n_parameters(self) -> int: ...
+
+    @abstractmethod
+    def initial_parameters(self, rng: np.random.Generator) -> np.ndarray:
+        """Random start, (P,)."""
+
+    @abstractmethod
+    def inputs(self, positions: torch.Tensor) -> Inputs:
+        """Inputs of geometries (B, A, 3) in Å.
+
+        Raises:
+            DomainError: a geometry lies outside the bounds of the model.
+        """
+
+    @abstractmethod
+    def evaluate(self, theta: torch.Tensor, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """Dimensionless output f (S, B) and its derivatives along the input directions (S, B, K).
+
+        ``theta`` is (S, P); input tensors carry a leading dimension S or 1.
+        """
+
+    def values(self, theta: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Output f (S, B) alone, from features (S or 1, B, F)."""
+        empty = values.new_zeros(*values.shape[:2], 0, values.shape[2])
+        return self.evaluate(theta, Inputs(values, empty, empty))[0]
+
+    def describe(self) -> dict:
+        """Plain facts for reports and run records."""
+        return {"system": self.system.name, "n_parameters": self.n_parameters, **self.settings}

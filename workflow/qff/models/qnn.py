@@ -1,0 +1,82 @@
+"""Quantum neural network: classical feature map W, circuit, affine energy (Kiss et al. 2022)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from qff.circuits import build_circuit
+from qff.engines import build_engine
+from qff.errors import ConfigError
+from qff.models.architecture import Architecture, Inputs
+
+
+def _arcsin(x):
+    return x.arcsin(), 1 / (1 - x * x).sqrt()
+
+
+def _pi_arcsin_arccos(x):
+    """W of the LiH slide: r ↦ (πr, arcsin r, arccos r)."""
+    slope = 1 / (1 - x * x).sqrt()
+    return (
+        torch.cat([torch.pi * x, x.arcsin(), x.arccos()], -1),
+        torch.cat([torch.full_like(x, torch.pi), slope, -slope], -1),
+    )
+
+
+def _identity(x):
+    return x, torch.ones_like(x)
+
+
+# Name → function: scaled coordinates x (B, K) → features (B, F) and dfeature/dx of the coordinate each comes from.
+FEATURE_MAPS = {"identity": _identity, "arcsin": _arcsin, "pi_arcsin_arccos": _pi_arcsin_arccos}
+
+
+class QNN(Architecture):
+    """E = shift + scale ⟨O⟩ of a circuit whose encoding angles are W(x) of the scaled internal coordinates.
+
+    Deviations from the source: gates, initialisation and energy scale are our choice (the slides state none);
+    the output has no trained weight, so the parameter count is that of the circuit.
+    """
+
+    def __init__(self, system, settings):
+        super().__init__(system, settings)
+        options = dict(settings)
+        options.pop("output_range", None)
+        engine = options.pop("engine", "batched")
+        self._spread = options.pop("initial_spread", 0.1)
+        name = options.pop("feature_map")
+        if name not in FEATURE_MAPS:
+            raise ConfigError(f"unknown feature_map '{name}'; known: {', '.join(FEATURE_MAPS)}")
+        self._map = FEATURE_MAPS[name]
+        self.circuit = build_circuit(options.pop("circuit"), **options)
+        self.engine = build_engine(engine, self.circuit)
+        probe, _ = self._map(torch.zeros(1, system.n_coordinates, dtype=torch.float64))
+        if probe.shape[1] != self.circuit.n_features:
+            raise ConfigError(
+                f"circuit '{self.circuit.name}' takes {self.circuit.n_features} features, but feature_map '{name}' "
+                f"gives {probe.shape[1]} for {system.name}; change n_qubits or feature_map"
+            )
+
+    @property
+    def n_parameters(self):
+        return self.circuit.n_parameters
+
+    def initial_parameters(self, rng):
+        if self._spread == "uniform":
+            return rng.uniform(0, 2 * np.pi, self.n_parameters)
+        return rng.normal(0, self._spread, self.n_parameters)
+
+    def inputs(self, positions):
+        x, gradient = self.system.scaled_coordinates(positions)
+        features, slopes = self._map(x)
+        n_coordinates = x.shape[1]
+        owner = torch.arange(features.shape[1]) % n_coordinates  # feature f comes from coordinate f mod K
+        tangents = slopes[:, None, :] * (owner == torch.arange(n_coordinates)[:, None])
+        return Inputs(features, tangents, gradient)
+
+    def evaluate(self, theta, inputs):
+        return self.engine.evaluate(theta, inputs.values, inputs.tangents)
+
+    def values(self, theta, values):
+        return self.engine.evaluate(theta, values, None)[0]

@@ -1,0 +1,34 @@
+"""Model kinds by name. A new kind of model is one class and one line here."""
+
+from __future__ import annotations
+
+from qff.config import ModelConfig
+from qff.errors import ConfigError
+from qff.systems import System
+
+
+def _kinds() -> dict:
+    from qff.models.behler_parrinello import BehlerParrinello
+    from qff.models.nn import NeuralNetwork
+    from qff.models.qnn import QNN
+
+    return {"qnn": QNN, "nn": NeuralNetwork, "behler_parrinello": BehlerParrinello}
+
+
+def build_architecture(system: System, model: ModelConfig):
+    """Architecture of a configured model for a system.
+
+    Raises:
+        ConfigError: the kind is unknown, or the model has no settings for this system.
+    """
+    kinds = _kinds()
+    if model.kind not in kinds:
+        raise ConfigError(f"unknown model kind '{model.kind}'; known: {', '.join(kinds)}")
+    if system.name not in model.systems:
+        raise ConfigError(
+            f"model '{model.name}' has no settings for system '{system.name}'; add them under 'systems' in config/models.yaml"
+        )
+    try:
+        return kinds[model.kind](system, model.systems[system.name])
+    except KeyError as error:
+        raise ConfigError(f"model '{model.name}', system '{system.name}': setting {error} is missing") from error

@@ -1,0 +1,165 @@
+"""Frozen reference sets: writing them with provenance, and catching every way they can be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import make_interp_spline
+
+from qff.config import ReferenceConfig, SystemConfig
+from qff.data import LabelledFrames, read_frames, write_frames
+from qff.errors import DataError, LabelError
+from qff.jobs import progress
+from qff.provenance import file_digest, git_state, text_digest, versions, write_json
+from qff.randomness import generator
+from qff.reference.labels import fci_difference, label
+from qff.reference.scan import geometries
+from qff.units import EV_IN_MEV
+
+
+def frame_digests(frames: LabelledFrames) -> list[str]:
+    """One digest per frame, from positions, energy and forces as they stand in the file."""
+    return [
+        text_digest([np.round(p, 8), e, np.round(f, 8)])[:16]
+        for p, e, f in zip(frames.positions, frames.energies, frames.forces, strict=True)
+    ]
+
+
+def freeze(frames: LabelledFrames, path: Path, system: SystemConfig) -> None:
+    """Write a set and, beside it, ``<name>.json`` with its provenance and a digest of every frame."""
+    write_frames(path, frames)
+    stored = read_frames(path, system.atoms)
+    write_json(
+        path.with_suffix(".json"),
+        {
+            "file": path.name,
+            "sha256": file_digest(path),
+            "n_frames": len(stored),
+            "level": system.reference.model_dump(mode="json", exclude={"frozen"}),
+            "frozen_core": False,
+            "versions": {
+                k: v for k, v in versions().items() if k in ("python", "platform", "pyscf", "numpy", "scipy")
+            },
+            "git": git_state(),
+            "frame_digests": frame_digests(stored),
+        },
+    )
+
+
+def read_frozen(path: Path, system: SystemConfig) -> LabelledFrames:
+    """Read a frozen set and compare it with its provenance and with the geometries of the config.
+
+    Raises:
+        DataError: unreadable, edited (the frame is named), or made for another scan or level.
+    """
+    frames = read_frames(path, system.atoms)
+    provenance_path = path.with_suffix(".json")
+    try:
+        provenance = json.loads(provenance_path.read_text(encoding="utf-8"))
+        stored, level = provenance["frame_digests"], provenance["level"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{provenance_path}: provenance of {path.name} is unreadable ({error}); restore it with git"
+        ) from error
+    if level != system.reference.model_dump(mode="json", exclude={"frozen"}):
+        raise DataError(
+            f"{path}: frozen for another scan or level of theory than config/systems.yaml asks for; use "
+            "reference.mode: recompute, or freeze the new set with 'make freeze'"
+        )
+    if len(frames) != len(stored):
+        raise DataError(
+            f"{path}: {len(frames)} frames, its provenance lists {len(stored)}: the file is truncated or edited"
+        )
+    for number, (found, expected) in enumerate(zip(frame_digests(frames), stored, strict=True)):
+        if found != expected:
+            raise DataError(
+                f"{path}, frame {number}: differs from its recorded digest: the file was edited; restore it with git"
+            )
+    wanted = geometries(system)
+    if wanted.shape != frames.positions.shape or not np.allclose(wanted, frames.positions, atol=1e-7):
+        raise DataError(
+            f"{path}: geometries differ from the scan in config/systems.yaml; freeze the new set with 'make freeze'"
+        )
+    check_consistency(frames, str(path))
+    return frames
+
+
+def scan_curve(frames: LabelledFrames):
+    """Quintic spline of the energy (eV) over the distance (Å), with the distances and radial forces it came from."""
+    r = np.linalg.norm(frames.positions[:, 1] - frames.positions[:, 0], axis=-1)
+    order = np.argsort(r)
+    direction = (frames.positions[:, 1] - frames.positions[:, 0]) / r[:, None]
+    radial_force = (frames.forces[:, 1] * direction).sum(-1)
+    return make_interp_spline(r[order], frames.energies[order], k=5), r, radial_force
+
+
+def check_consistency(frames: LabelledFrames, where: str, tolerance: float = 2e-4) -> float:
+    """Largest difference (eV/Å) of labelled forces and the slope of the energies along a scan.
+
+    A single wrong energy or force breaks the agreement of the two.
+
+    Raises:
+        DataError: the difference exceeds ``tolerance``; the worst frame is named.
+    """
+    curve, r, radial_force = scan_curve(frames)
+    difference = np.abs(radial_force + curve(r, 1))
+    worst = int(difference.argmax())
+    if difference[worst] > tolerance:
+        raise DataError(
+            f"{where}, frame {worst} (r = {r[worst]:.4f} Å): force and slope of the energies differ by "
+            f"{difference[worst]:.4f} eV/Å (tolerance {tolerance}): one of its labels or of its neighbours' is wrong"
+        )
+    return float(difference.max())
+
+
+def recheck(
+    frames: LabelledFrames, system: SystemConfig, config: ReferenceConfig, seed: int, name: str
+) -> pd.DataFrame:
+    """Recompute a random sample of frames and compare.
+
+    Returns:
+        one row per frame: frame, energy_difference_mev, force_difference_ev_per_ang.
+
+    Raises:
+        LabelError: a difference exceeds the tolerance of the config; frame and difference are named.
+    """
+    count = min(config.recheck_frames, len(frames))
+    sample = sorted(generator(seed, "recheck", name).choice(len(frames), count, replace=False).tolist())
+    rows = []
+    for index in progress(sample, "recheck"):
+        fresh = label(system, frames.positions[index], f"{name}, frame {index}")
+        energy = abs(fresh.energy - frames.energies[index]) * EV_IN_MEV
+        force = np.abs(fresh.forces - frames.forces[index]).max()
+        rows.append({"frame": index, "energy_difference_mev": energy, "force_difference_ev_per_ang": force})
+        if energy > config.energy_tolerance_mev or force > config.force_tolerance_ev_per_ang:
+            raise LabelError(
+                f"{system.reference.frozen}, frame {index}: recalculation differs by {energy:.4g} meV and {force:.4g} eV/Å "
+                f"(tolerances {config.energy_tolerance_mev} meV, {config.force_tolerance_ev_per_ang} eV/Å): the frozen "
+                "label is wrong, or this PySCF gives other numbers; restore the file or set reference.mode: recompute"
+            )
+    return pd.DataFrame(rows)
+
+
+def compare_with_fci(frames: LabelledFrames, system: SystemConfig, n_frames: int, name: str) -> pd.DataFrame:
+    """CCSD(T) against FCI in the check basis at distances spread over the scan.
+
+    Returns:
+        columns frame, distance_ang, ccsd_t_ev, fci_ev, error_mev.
+    """
+    rows = []
+    for index in progress(np.unique(np.linspace(0, len(frames) - 1, n_frames).round().astype(int)), "FCI"):
+        approximate, exact = fci_difference(system, frames.positions[index], f"{name}, frame {index}")
+        distance = float(np.linalg.norm(frames.positions[index, 1] - frames.positions[index, 0]))
+        rows.append(
+            {
+                "frame": int(index),
+                "distance_ang": distance,
+                "ccsd_t_ev": approximate,
+                "fci_ev": exact,
+                "error_mev": (approximate - exact) * EV_IN_MEV,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,43 @@
+"""Stage 8: one table of numbers, and the claims judged from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from qff.claims import judge, load_claims
+from qff.provenance import write_csv, write_json
+from qff.stages.common import Context, read_table
+
+
+def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
+    """Join the tidy tables of all stages."""
+    write_csv(table_path, pd.concat([read_table(p).astype(object) for p in metrics_paths], ignore_index=True))
+
+
+def judge_claims(
+    *, context: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str
+) -> None:
+    """Verdict of every claim."""
+    place = Context(**context)
+    metrics = read_table(metrics_path)
+    metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
+    table = judge(load_claims(claims_path), metrics, place.profile)
+    write_csv(table_path, table)
+    write_json(json_path, table.to_dict("records"))
+    record = place.record("claims", [claims_path, metrics_path])
+    for claim, rows in table.groupby("claim_id", sort=False):
+        record.add(
+            claim,
+            params={
+                "verdict": rows.verdict.iloc[0],
+                "published": rows.published.iloc[0],
+                "source": rows.source.iloc[0],
+            },
+            metrics={f"measure_{i}": v for i, v in enumerate(rows.ours) if pd.notna(v)},
+            artifacts=[Path(table_path).name],
+            verdict=rows.verdict.iloc[0],
+            system=rows.system.iloc[0],
+        )
+    record.write(run_path, [table_path, json_path])

@@ -1,0 +1,51 @@
+"""Stage 4: errors on the test set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from qff.data import read_frames
+from qff.evaluation import bootstrap_interval, errors, metric_rows, metric_table, predictions
+from qff.models import load
+from qff.provenance import write_csv
+from qff.randomness import generator
+from qff.stages.common import Context, flat, read_splits, system_from
+
+
+def evaluate_model(
+    *, context: dict, system: str, config: dict, labels_path: str, splits_path: str, model_paths: list[str],
+    metrics_path: str, intervals_path: str, predictions_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Errors of every seed on its own test set, with bootstrap intervals over frames."""
+    place, molecule = Context(**context), system_from(system, config)
+    frames = read_frames(labels_path, molecule.symbols)
+    splits = read_splits(splits_path, len(frames))
+    record = place.record("evaluate", [labels_path, splits_path, *model_paths], system=system)
+    rows, tables, intervals = [], [], []
+    for seed, path in enumerate(model_paths):
+        potential = load(path)
+        name = potential.model.name
+        labels = {"system": system, "model": name, "n_train": len(splits[seed]["train"]), "seed": seed}
+        found = {}
+        for part in ("train", "validation", "test"):
+            table = predictions(potential, frames, splits[seed][part])
+            found[part] = errors(table)
+            rows += metric_rows(found[part], **labels, split=part)
+        bounds = bootstrap_interval(table, generator(place.seed, "bootstrap", system, name, seed))
+        intervals += [{**labels, "quantity": q, "low": low, "high": high} for q, (low, high) in bounds.items()]
+        tables.append(table.assign(seed=seed))
+        record.add(
+            f"{name}-{system}-s{seed}",
+            params={"seed": seed, **potential.describe()},
+            metrics={f"{part}_{k}": v for part, values in found.items() for k, v in flat(values).items()},
+            artifacts=[Path(metrics_path).name],
+            model=name,
+            seed=str(seed),
+        )
+    rows += metric_rows({"n_parameters": ("1", potential.n_parameters)}, system=system, model=name)
+    write_csv(metrics_path, metric_table(rows))
+    write_csv(intervals_path, pd.DataFrame(intervals))
+    write_csv(predictions_path, pd.concat(tables, ignore_index=True))
+    record.write(run_path, [metrics_path, intervals_path, predictions_path])

@@ -1,0 +1,79 @@
+"""Systems of the study: atoms, masses and the internal coordinates a model sees.
+
+Internal coordinates make a model translation and rotation invariant. They are scaled with fixed physical
+bounds from ``config/systems.yaml`` rather than training extremes, so that validation, test and dynamics frames
+stay inside ±0.95, where arcsin and its derivative are tame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from qff.config import SystemConfig
+from qff.errors import DomainError
+
+MARGIN = 0.95  # scaled coordinates of the bounds are ±MARGIN
+
+
+def bond(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
+    """Distance of two atoms in Å; positions (B, A, 3) → (B,)."""
+    return (positions[:, atoms[1]] - positions[:, atoms[0]]).norm(dim=-1)
+
+
+COORDINATES = {"bond": bond}
+
+
+@dataclass(frozen=True)
+class System:
+    """A molecule and its scaled internal coordinates."""
+
+    name: str
+    config: SystemConfig
+
+    @property
+    def symbols(self) -> list[str]:
+        return self.config.atoms
+
+    @property
+    def masses(self) -> np.ndarray:
+        """Atomic masses in amu, (A,)."""
+        return np.array(self.config.masses_amu)
+
+    @property
+    def n_coordinates(self) -> int:
+        return len(self.config.coordinates)
+
+    def scaled_coordinates(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled internal coordinates and their Cartesian derivatives.
+
+        Args:
+            positions: (B, A, 3) in Å.
+
+        Returns:
+            x (B, K) in ±1, dimensionless, and dx/dR (B, K, A, 3) in 1/Å.
+
+        Raises:
+            DomainError: a coordinate leaves ±1, that is, leaves the bounds by more than their margin.
+        """
+        positions = positions.detach().requires_grad_(True)
+        values, gradients = [], []
+        with torch.enable_grad():
+            for coordinate in self.config.coordinates:
+                low, high = coordinate.bounds
+                q = COORDINATES[coordinate.kind](positions, coordinate.atoms)
+                x = MARGIN * (2 * (q - low) / (high - low) - 1)
+                (gradient,) = torch.autograd.grad(x.sum(), positions)
+                values.append(x.detach())
+                gradients.append(gradient)
+                outside = (x.detach().abs() >= 1) | ~torch.isfinite(x.detach())
+                if outside.any():
+                    frame = int(outside.nonzero()[0])
+                    raise DomainError(
+                        f"frame {frame} of {self.name}: {coordinate.kind} {coordinate.atoms} = {float(q[frame].detach()):.4f} Å "
+                        f"lies outside the bounds {low}–{high} Å of config/systems.yaml; the models are not defined "
+                        "there. Widen the bounds and retrain, or leave the frame out."
+                    )
+        return torch.stack(values, 1), torch.stack(gradients, 1)

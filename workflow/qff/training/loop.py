@@ -1,0 +1,200 @@
+"""The training loop: an ensemble of one architecture on energies and forces, resumable bit for bit."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from qff.config import TrainingConfig
+from qff.jobs import log, progress
+from qff.models.architecture import Architecture, Inputs
+from qff.provenance import atomic_path, text_digest
+from qff.training.optimisers import OPTIMISERS
+
+CHECKPOINT_SECONDS = 5.0
+CURVE_POINTS = 300
+
+
+@dataclass(frozen=True)
+class EnsembleData:
+    """Frames of S ensemble members (leading dimension), energies (S, B) in eV, forces (S, B, A, 3) in eV/Å."""
+
+    inputs: Inputs
+    energies: torch.Tensor
+    forces: torch.Tensor
+
+    def normalised(self, center: torch.Tensor, width: torch.Tensor) -> EnsembleData:
+        return EnsembleData(self.inputs.normalised(center, width), self.energies, self.forces)
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Best-validation parameters (S, P), their step (S,), and the curves.
+
+    ``curves``: columns seed, step and, for training and validation, loss_ev2, energy_rmse_mev,
+    force_rmse_ev_per_ang.
+    """
+
+    parameters: np.ndarray
+    best_step: np.ndarray
+    curves: pd.DataFrame
+
+
+def predict(
+    architecture: Architecture, theta: torch.Tensor, inputs: Inputs, shift: torch.Tensor, scale: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Energies (S, B) in eV and forces (S, B, A, 3) in eV/Å of S members; shift and scale (S,) in eV."""
+    f, df = architecture.evaluate(theta, inputs)
+    energies = shift[:, None] + scale[:, None] * f
+    forces = -torch.einsum("sbk,sbkax->sbax", df * scale[:, None, None], inputs.directions.expand(len(df), *[-1] * 4))
+    return energies, forces
+
+
+def losses(energies, forces, data: EnsembleData, config: TrainingConfig) -> torch.Tensor:
+    """L = mean ΔE² + χ/(3A) mean Σ ΔF² in eV² for every member, (S,).
+
+    Kiss et al. 2022 print the force sum without 1/N; ``printed_loss`` selects that form.
+    """
+    energy = ((energies - data.energies) ** 2).mean(1)
+    per_frame = ((forces - data.forces) ** 2).mean((2, 3))  # Σ over components / 3A
+    force = per_frame.sum(1) if config.printed_loss else per_frame.mean(1)
+    return energy + config.force_weight * force
+
+
+def train(
+    architecture: Architecture,
+    initial: np.ndarray,
+    training: EnsembleData,
+    validation: EnsembleData,
+    shift: np.ndarray,
+    scale: np.ndarray,
+    config: TrainingConfig,
+    checkpoint: Path | None = None,
+    on_curve: Callable[[pd.DataFrame], None] | None = None,
+) -> TrainingResult:
+    """Train S members for ``config.steps`` evaluations and keep each one's best-validation parameters.
+
+    Args:
+        initial: (S, P) starting parameters.
+        shift, scale: (S,) affine energy map in eV.
+        checkpoint: file for the state; if it belongs to this very task, training resumes from it.
+        on_curve: called with the curves so far, at every checkpoint.
+    """
+    optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
+    shift, scale = torch.as_tensor(shift), torch.as_tensor(scale)
+    key = text_digest(
+        [config.model_dump(), architecture.describe(), initial, shift.numpy(), scale.numpy()]
+        + [x.numpy() for d in (training, validation) for x in (d.inputs.values, d.energies, d.forces)]
+    )
+    every = max(1, config.steps // CURVE_POINTS)
+    start, state, best, rows = _resume(checkpoint, key) or (
+        0,
+        optimiser.start(torch.as_tensor(initial)),
+        {
+            "theta": torch.as_tensor(initial).clone(),
+            "loss": torch.full((len(initial),), torch.inf, dtype=torch.float64),
+            "step": torch.zeros(len(initial)),
+        },
+        [],
+    )
+    if start:
+        log.info("resuming at step %d", start)
+    saved = time.monotonic()
+    for step in progress(range(start, config.steps), "training"):
+        theta = optimiser.ask(state).detach().requires_grad_(True)
+        loss = losses(*predict(architecture, theta, training.inputs, shift, scale), training, config)
+        (gradient,) = torch.autograd.grad(loss.sum(), theta)
+        state = optimiser.tell(state, loss.detach(), gradient)
+        if (step + 1) % every == 0 or step + 1 == config.steps:
+            best = _record(
+                rows,
+                step + 1,
+                optimiser.current(state),
+                best,
+                architecture,
+                training,
+                validation,
+                shift,
+                scale,
+                config,
+            )
+        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save(checkpoint, key, step + 1, state, best, rows)
+            if on_curve:
+                on_curve(_curves(rows))
+            saved = time.monotonic()
+    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), _curves(rows))
+
+
+def finish(checkpoint: Path) -> None:
+    """Forget the checkpoint of a task whose results are written."""
+    checkpoint.unlink(missing_ok=True)
+
+
+_COLUMNS = ["step", "seed"] + [
+    f"{part}_{quantity}"
+    for part in ("train", "validation")
+    for quantity in ("loss_ev2", "energy_rmse_mev", "force_rmse_ev_per_ang")
+]
+
+
+def _record(rows, step, theta, best, architecture, training, validation, shift, scale, config):
+    """Append one row per member to the curves, and keep the parameters that validate best."""
+    parts = []
+    with torch.no_grad():
+        for data in (training, validation):
+            energies, forces = predict(architecture, theta, data.inputs, shift, scale)
+            loss = losses(energies, forces, data, config)
+            energy = ((energies - data.energies) ** 2).mean(1).sqrt() * 1000
+            force = ((forces - data.forces) ** 2).mean((1, 2, 3)).sqrt()
+            parts += [loss, energy, force]
+    for seed in range(len(theta)):
+        rows.append([step, seed, *(float(p[seed]) for p in parts)])
+    validation_loss = parts[3]
+    better = validation_loss < best["loss"]
+    return {
+        "theta": torch.where(better[:, None], theta, best["theta"]),
+        "loss": torch.where(better, validation_loss, best["loss"]),
+        "step": torch.where(better, float(step), best["step"]),
+    }
+
+
+def _curves(rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=_COLUMNS).astype({"step": int, "seed": int})
+
+
+def _save(path: Path, key: str, step: int, state, best, rows) -> None:
+    arrays = {f"state.{k}": v.contiguous() for k, v in state.items()}
+    arrays |= {f"best.{k}": v.contiguous() for k, v in best.items()}
+    arrays["rows"] = torch.tensor(rows, dtype=torch.float64).reshape(-1, len(_COLUMNS))
+    with atomic_path(path) as temporary:
+        save_file(arrays, temporary, metadata={"task": json.dumps({"key": key, "step": step})})
+
+
+def _resume(path: Path | None, key: str):
+    """(step, state, best, rows) of an interrupted run of the same task, or None."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as handle:
+            task = json.loads(handle.metadata()["task"])
+            arrays = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError):
+        return None
+    if task["key"] != key:
+        return None
+    parts = {"state": {}, "best": {}}
+    rows = arrays.pop("rows").tolist()
+    for name, value in arrays.items():
+        part, _, field = name.partition(".")
+        parts[part][field] = value
+    return task["step"], parts["state"], parts["best"], rows

@@ -1,0 +1,50 @@
+"""One table of numbers, and the verdicts."""
+
+
+rule collect_metrics:
+    """Join the tidy tables of all stages."""
+    input:
+        metrics=[
+            *expand(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", system=CONFIG.systems, model=CONFIG.models),
+            *expand(
+                f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
+                system=CONFIG.systems,
+                model=CONFIG.capacity.models,
+            ),
+            *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
+            *expand(
+                f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",
+                system=CONFIG.systems,
+                model=["reference", "on_the_fly", *CONFIG.dynamics.models],
+            ),
+        ],
+    output:
+        table=f"{RESULTS}/metrics.csv",
+    log:
+        f"{RESULTS}/logs/collect_metrics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect_metrics.tsv"
+    params:
+        context=context("qff.stages.claims"),
+    script:
+        "../scripts/collect_metrics.py"
+
+
+rule judge_claims:
+    """Verdict of every claim, with an interval over seeds."""
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        claims=ancient("config/claims.yaml"),
+    output:
+        table=report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Claims"),
+        json=f"{RESULTS}/claims.json",
+        run=f"{RESULTS}/run.json",
+    log:
+        f"{RESULTS}/logs/judge_claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/judge_claims.tsv"
+    params:
+        context=context("qff.stages.claims"),
+        claims=tracked_digest("config/claims.yaml"),
+    script:
+        "../scripts/judge_claims.py"

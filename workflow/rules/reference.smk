@@ -1,0 +1,101 @@
+"""Reference labels and the splits made of them."""
+
+REFERENCE = f"{RESULTS}/reference/{{system}}"
+
+if CONFIG.reference.mode == "frozen":
+
+    rule import_reference:
+        """Check the frozen labels and recompute a random sample of them."""
+        input:
+            labels=lambda w: ancient(STUDY.systems[w.system].reference.frozen),
+        output:
+            labels=f"{REFERENCE}/labels.extxyz",
+            provenance=f"{REFERENCE}/labels.json",
+            recheck=f"{REFERENCE}/recheck.csv",
+            run=f"{REFERENCE}/run.json",
+        log:
+            f"{RESULTS}/logs/import_reference/{{system}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/import_reference/{{system}}.tsv"
+        params:
+            context=context("qff.stages.reference"),
+            config=system_config,
+            reference=CONFIG.reference.model_dump(mode="json"),
+            frozen=lambda w: tracked_digest(STUDY.systems[w.system].reference.frozen),
+        script:
+            "../scripts/import_reference.py"
+
+else:
+
+    rule label_chunk:
+        """Coupled-cluster labels of a share of the geometries."""
+        output:
+            labels=f"{REFERENCE}/chunk_{{n}}.extxyz",
+        log:
+            f"{RESULTS}/logs/label_chunk/{{system}}_{{n}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/label_chunk/{{system}}_{{n}}.tsv"
+        params:
+            context=context("qff.stages.reference"),
+            config=system_config,
+            chunks=CONFIG.reference.chunks,
+        script:
+            "../scripts/label_chunk.py"
+
+    rule collect_reference:
+        """Join the chunks to one set of labels."""
+        input:
+            chunks=expand(f"{REFERENCE}/chunk_{{n}}.extxyz", n=range(CONFIG.reference.chunks), allow_missing=True),
+        output:
+            labels=f"{REFERENCE}/labels.extxyz",
+            provenance=f"{REFERENCE}/labels.json",
+            recheck=f"{REFERENCE}/recheck.csv",
+            run=f"{REFERENCE}/run.json",
+        log:
+            f"{RESULTS}/logs/collect_reference/{{system}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/collect_reference/{{system}}.tsv"
+        params:
+            context=context("qff.stages.reference"),
+            config=system_config,
+        script:
+            "../scripts/collect_reference.py"
+
+
+rule compare_fci:
+    """Error of CCSD(T) against FCI along the scan."""
+    input:
+        labels=f"{REFERENCE}/labels.extxyz",
+    output:
+        table=f"{REFERENCE}/fci/fci.csv",
+        run=f"{REFERENCE}/fci/run.json",
+    log:
+        f"{RESULTS}/logs/compare_fci/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_fci/{{system}}.tsv"
+    params:
+        context=context("qff.stages.reference"),
+        config=system_config,
+        n_frames=CONFIG.reference.check_frames,
+    script:
+        "../scripts/compare_fci.py"
+
+
+rule split_data:
+    """Training, validation and test frames of every seed; scaled coordinates."""
+    input:
+        labels=f"{REFERENCE}/labels.extxyz",
+    output:
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
+        coordinates=f"{RESULTS}/data/{{system}}/coordinates.csv",
+        run=f"{RESULTS}/data/{{system}}/run.json",
+    log:
+        f"{RESULTS}/logs/split_data/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/split_data/{{system}}.tsv"
+    params:
+        context=context("qff.stages.data"),
+        config=system_config,
+        n_seeds=CONFIG.seeds,
+    script:
+        "../scripts/split_data.py"

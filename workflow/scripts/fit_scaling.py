@@ -1,0 +1,15 @@
+"""Power laws through the learning curves."""
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.scaling import fit_scaling
+
+    fit_scaling(
+        context=snakemake.params.context,
+        system=snakemake.wildcards.system,
+        metrics_paths=list(snakemake.input.metrics),
+        table_path=snakemake.output.metrics,
+        fits_path=snakemake.output.fits,
+        run_path=snakemake.output.run,
+    )

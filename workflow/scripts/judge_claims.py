@@ -1,0 +1,15 @@
+"""Verdicts."""
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.claims import judge_claims
+
+    judge_claims(
+        context=snakemake.params.context,
+        claims_path=snakemake.input.claims,
+        metrics_path=snakemake.input.metrics,
+        table_path=snakemake.output.table,
+        json_path=snakemake.output.json,
+        run_path=snakemake.output.run,
+    )
