@@ -1,0 +1,80 @@
+# Two commands for a new user: make study, make test. Everything runs in .venv, made from requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+GUARD := $(BIN)/python workflow/guard.py
+export OMP_NUM_THREADS = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
+	lock freeze publish docs clean help
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+study: $(BIN)/.installed  ## run the study (config/config.yaml) to its report
+	$(GUARD) $(SNAKEMAKE)
+
+smoke: $(BIN)/.installed  ## every stage, shortened (config/smoke.yaml)
+	$(GUARD) $(SNAKEMAKE) --configfile config/smoke.yaml
+
+test: $(BIN)/.installed  ## all tests
+	$(BIN)/python -m pytest tests
+
+test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed  ## one level of the tests
+	$(BIN)/python -m pytest tests/$*
+
+ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
+	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \
+		$(BIN)/python -m qff.tracking sync $$profile; done
+	$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///results/mlflow.db} --host 127.0.0.1
+
+follow: $(BIN)/.installed  ## loss curves of a running study grow in MLflow (PROFILE=study)
+	$(BIN)/python -m qff.tracking follow results/$(or $(PROFILE),study)
+
+sync: $(BIN)/.installed  ## send what MLflow has missed (PROFILE=study)
+	$(BIN)/python -m qff.tracking sync results/$(or $(PROFILE),study)
+
+report:  ## where the report is; opens it where there is a desktop
+	@$(BIN)/python -m qff.report.show results/$(or $(PROFILE),study)
+
+lint: $(BIN)/.installed  ## ruff, snakefmt, snakemake --lint
+	$(BIN)/ruff check workflow tests
+	$(BIN)/ruff format --check workflow tests
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m qff.config_docs --check
+	$(BIN)/python -m qff.readme --check
+
+format: $(BIN)/.installed  ## put the code into its standard form
+	$(BIN)/ruff check --fix workflow tests
+	$(BIN)/ruff format workflow tests
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+docs: $(BIN)/.installed  ## regenerate config/README.md, its schema and the README's claims table
+	$(BIN)/python -m qff.config_docs
+	$(BIN)/python -m qff.readme
+
+freeze: $(BIN)/.installed  ## recompute all reference labels and make them the frozen set
+	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
+	cp results/freeze/reference/lih/labels.extxyz results/published/reference/lih.extxyz
+	cp results/freeze/reference/lih/labels.json results/published/reference/lih.json
+
+publish: $(BIN)/.installed  ## make the finished study the published record
+	$(BIN)/python -m qff.publish results/study
+	$(BIN)/python -m qff.readme
+
+lock: $(BIN)/.installed  ## write requirements.lock from what is installed
+	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' > requirements.lock
+
+clean:  ## forget results and environment; the published record stays
+	rm -rf .venv .snakemake results/study results/smoke results/freeze results/mlflow.db* results/mlartifacts
+
+$(BIN)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	touch $@
