@@ -1,0 +1,250 @@
+"""The physics that every potential must pass, quantum or classical."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from qff.config import TrainingConfig, load_study
+from qff.data import read_frames, split_frames
+from qff.errors import DomainError, ModelFileError
+from qff.models import Potential, build_architecture, load
+from qff.models.architecture import Inputs
+from qff.systems import System
+from qff.training.ensemble import build_ensemble, initial_ensemble
+
+STUDY = load_study(yaml.safe_load(open("config/config.yaml", encoding="utf-8")))
+CASES = [(s, m) for m, entry in STUDY.models.items() for s in entry.systems]
+
+
+def random_potential(system: str, model: str, seed: int = 0) -> Potential:
+    entry = STUDY.models[model]
+    architecture = build_architecture(System(system, STUDY.systems[system]), entry)
+    rng = np.random.default_rng(seed)
+    n_features = architecture.inputs(torch.as_tensor(geometries(system))).values.shape[1]
+    return Potential(
+        architecture,
+        entry,
+        rng.normal(0, 0.7, architecture.n_parameters),
+        rng.normal(0, 0.1, n_features) if architecture.normalise_inputs else np.zeros(n_features),
+        rng.uniform(0.5, 1.5, n_features) if architecture.normalise_inputs else np.ones(n_features),
+        energy_shift=-217.0,
+        energy_scale=2.0,
+    )
+
+
+def geometries(system: str, n: int = 6, seed: int = 1) -> np.ndarray:
+    """Randomly oriented frames of the reference set."""
+    frames = read_frames(STUDY.systems[system].reference.frozen)
+    rng = np.random.default_rng(seed)
+    chosen = frames.positions[rng.choice(len(frames), n, replace=False)]
+    return np.stack([p @ rotation(rng).T + rng.normal(size=3) for p in chosen])
+
+
+def rotation(rng) -> np.ndarray:
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    return q * np.sign(np.linalg.det(q))
+
+
+@pytest.fixture(params=CASES, ids=lambda c: f"{c[1]}-{c[0]}")
+def case(request):
+    system, model = request.param
+    return random_potential(system, model), geometries(system)
+
+
+def test_shapes_and_description(case):
+    potential, positions = case
+    energies, forces = potential.energy_and_forces(positions)
+    assert energies.shape == (len(positions),)
+    assert forces.shape == positions.shape
+    assert energies.dtype == forces.dtype == np.float64
+    assert potential.describe()["n_parameters"] == potential.n_parameters == potential.parameters.size
+
+
+def test_forces_are_the_derivative(case):
+    """Fourth-order central differences along every coordinate: the model oscillates faster than a molecule."""
+    potential, positions = case
+    _, forces = potential.energy_and_forces(positions)
+    step, numeric = 1e-3, np.zeros_like(forces)
+    for atom in range(positions.shape[1]):
+        for axis in range(3):
+            moved = []
+            for k in (-2, -1, 1, 2):
+                p = positions.copy()
+                p[:, atom, axis] += k * step / 4
+                moved.append(potential.energy_and_forces(p)[0])
+            h = step / 4
+            numeric[:, atom, axis] = -(moved[0] - 8 * moved[1] + 8 * moved[2] - moved[3]) / (12 * h)
+    assert np.abs(forces).max() > 1e-3
+    np.testing.assert_allclose(forces, numeric, atol=1e-6)
+
+
+def test_invariances(case):
+    potential, positions = case
+    energies, forces = potential.energy_and_forces(positions)
+    rng = np.random.default_rng(3)
+    turn = rotation(rng)
+    moved_energies, moved_forces = potential.energy_and_forces(positions @ turn.T + rng.normal(size=3))
+    assert {"translation", "rotation"} <= potential.architecture.invariances
+    np.testing.assert_allclose(moved_energies, energies, atol=1e-10)
+    np.testing.assert_allclose(moved_forces, forces @ turn.T, atol=1e-9)
+    np.testing.assert_allclose(forces.sum(1), 0, atol=1e-9)  # no net force
+    np.testing.assert_allclose(np.cross(positions, forces).sum(1), 0, atol=1e-8)  # no net torque
+
+
+def test_permutation_of_equal_atoms(case):
+    potential, positions = case
+    if "permutation" not in potential.architecture.invariances:
+        return
+    energies, forces = potential.energy_and_forces(positions)
+    symbols = np.array(potential.system.symbols)
+    for element in set(symbols):
+        order = np.arange(len(symbols))
+        order[symbols == element] = order[symbols == element][::-1]
+        swapped, swapped_forces = potential.energy_and_forces(positions[:, order])
+        np.testing.assert_allclose(swapped, energies, atol=1e-10)
+        np.testing.assert_allclose(swapped_forces, forces[:, order], atol=1e-9)
+
+
+def test_batch_equals_loop(case):
+    potential, positions = case
+    energies, forces = potential.energy_and_forces(positions)
+    for k, frame in enumerate(positions):
+        energy, force = potential.energy_and_forces(frame[None])
+        assert energy[0] == pytest.approx(energies[k], abs=1e-11)
+        np.testing.assert_allclose(force[0], forces[k], atol=1e-11)
+
+
+def test_ensemble_equals_members(case):
+    """Training evaluates many parameter vectors at once; each must be what it is alone."""
+    potential, positions = case
+    architecture = potential.architecture
+    inputs = architecture.inputs(torch.as_tensor(positions))
+    theta = torch.tensor(np.random.default_rng(5).normal(size=(3, architecture.n_parameters)))
+    stacked = Inputs(*(torch.stack([x] * 3) for x in (inputs.values, inputs.tangents, inputs.directions)))
+    f, df = architecture.evaluate(theta, stacked)
+    for k in range(3):
+        single, slope = architecture.evaluate(theta[k : k + 1], inputs.select((None, ...)))
+        torch.testing.assert_close(f[k], single[0], rtol=0, atol=1e-12)
+        torch.testing.assert_close(df[k], slope[0], rtol=0, atol=1e-11)
+    torch.testing.assert_close(architecture.values(theta, stacked.values), f, rtol=0, atol=1e-12)
+
+
+def test_save_and_load_are_exact(case, tmp_path):
+    potential, positions = case
+    path = tmp_path / "model.safetensors"
+    potential.save(path)
+    for mine, read in zip(
+        potential.energy_and_forces(positions), load(path).energy_and_forces(positions), strict=True
+    ):
+        assert np.array_equal(mine, read)
+
+
+def test_foreign_and_broken_files_are_refused(case, tmp_path):
+    potential, _ = case
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(ModelFileError, match="no such model file"):
+        load(path)
+    potential.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelFileError, match="train the model again"):
+        load(path)
+    path.write_bytes(content.replace(b"qff.potential/1", b"qff.potential/9"))
+    with pytest.raises(ModelFileError, match=r"format 'qff.potential/9'"):
+        load(path)
+
+
+def test_extreme_geometries_are_sane(case):
+    """Beyond its bounds a bounded model refuses; an atom-centred one flattens to separate atoms."""
+    potential, positions = case
+    far = positions[:1].copy()
+    far[:, 1] += 100.0
+    if potential.architecture.invariances >= {"permutation"}:
+        energies, forces = potential.energy_and_forces(np.concatenate([far, far + 50.0 * np.eye(2, 3)[1:]]))
+        assert np.isfinite(energies).all()
+        assert energies[0] == pytest.approx(energies[1], abs=1e-12)
+        np.testing.assert_allclose(forces, 0, atol=1e-12)
+    else:
+        with pytest.raises(DomainError, match=r"frame 0 of .* lies outside the bounds"):
+            potential.energy_and_forces(far)
+
+
+def test_calculator_agrees_and_checks_its_atoms(case):
+    import ase
+
+    from qff.calculator import PotentialCalculator
+    from qff.errors import DataError
+
+    potential, positions = case
+    atoms = ase.Atoms(potential.system.symbols, positions[0])
+    atoms.calc = PotentialCalculator(potential)
+    energies, forces = potential.energy_and_forces(positions[:1])
+    assert atoms.get_potential_energy() == energies[0]
+    assert np.array_equal(atoms.get_forces(), forces[0])
+    wrong = ase.Atoms(["He"] * len(atoms), positions[0])
+    wrong.calc = PotentialCalculator(potential)
+    with pytest.raises(DataError, match="atoms in the order"):
+        wrong.get_potential_energy()
+
+
+@pytest.mark.parametrize("optimiser", ["bfgs", "adam"])
+@pytest.mark.parametrize(("system", "model"), CASES, ids=lambda c: c)
+def test_resumed_training_equals_uninterrupted(system, model, optimiser, tmp_path, monkeypatch):
+    """Stopped after any checkpoint, training ends at the same bits."""
+    from qff.training import loop
+
+    architecture = build_architecture(System(system, STUDY.systems[system]), STUDY.models[model])
+    frames = read_frames(STUDY.systems[system].reference.frozen)
+    splits = [split_frames(frames, STUDY.systems[system].split, 1, system, seed) for seed in range(2)]
+    ensemble = build_ensemble(architecture, frames, splits, n_train=10)
+    config = TrainingConfig(steps=30, optimiser=optimiser)
+    initial = initial_ensemble(architecture, 1, model, 2)
+    whole = ensemble.train(initial, config)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    calls = 0
+
+    def stop(curves):
+        nonlocal calls
+        calls += 1
+        if calls == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.train(initial, config, checkpoint=checkpoint, on_curve=stop)
+    assert checkpoint.exists()
+    resumed = ensemble.train(initial, config, checkpoint=checkpoint)
+    assert np.array_equal(whole.parameters, resumed.parameters)
+    assert whole.curves.equals(resumed.curves)
+    assert calls == 17
+    # The checkpoint of another task is not taken for this one's.
+    other = ensemble.train(initial + 0.1, config, checkpoint=checkpoint)
+    assert not np.array_equal(other.parameters, whole.parameters)
+    assert np.array_equal(other.parameters, ensemble.train(initial + 0.1, config).parameters)
+
+
+@pytest.mark.parametrize(
+    ("system", "model", "count"),
+    [("lih", "qnn", 50), ("lih", "nn", 50), ("lih", "nn_biased", 50), ("lih", "behler_parrinello", 422)],
+)
+def test_parameter_counts(system, model, count):
+    assert build_architecture(System(system, STUDY.systems[system]), STUDY.models[model]).n_parameters == count
+
+
+def test_training_learns_the_curve():
+    """A short training beats the mean by orders of magnitude, on frames it has not seen."""
+    system, model = "lih", "nn_biased"
+    architecture = build_architecture(System(system, STUDY.systems[system]), STUDY.models[model])
+    frames = read_frames(STUDY.systems[system].reference.frozen)
+    splits = [split_frames(frames, STUDY.systems[system].split, 1, system, 0)]
+    ensemble = build_ensemble(architecture, frames, splits)
+    result = ensemble.train(initial_ensemble(architecture, 1, model, 1), TrainingConfig(steps=400))
+    (potential,) = ensemble.potentials(STUDY.models[model], result.parameters)
+    test = splits[0]["test"]
+    energies, forces = potential.energy_and_forces(frames.positions[test])
+    assert np.sqrt(((energies - frames.energies[test]) ** 2).mean()) < 0.01 * frames.energies.std()
+    assert np.sqrt(((forces - frames.forces[test]) ** 2).mean()) < 0.01 * frames.forces.std()
+
+
