@@ -80,7 +80,7 @@ class Record:
         return path
 
     def points(self, run: dict) -> list[tuple[int, str, float]]:
-        """Series as (step, metric, value), without empty or non-finite cells and a running job's half-written row."""
+        """Series as (step, metric, value) without empty cells and a running job's half-written last row."""
         if not run["series"]:
             return []
         path, points, number = self.file(run["series"]), [], 1
@@ -114,12 +114,12 @@ def read_record(path: Path) -> Record:
 
 
 def read_invocations(results: Path) -> list[Record]:
-    """Invocations of Snakemake by time; one without a status is running if it is the newest, else was killed."""
+    """Invocations of Snakemake by time; one without a status runs if it is the newest, else it was killed."""
     records = []
     for path in (results / INVOCATIONS).glob("*.json"):
         content = _read_json(path, "id", "profile", "started")
-        run = {"key": f"{content['profile']}/{INVOCATIONS}/{content['id']}", "name": content["id"]}
-        run |= {"params": content.get("config", {}), "metrics": {}, "series": None, "artifacts": [], "tags": {}}
+        run = {"name": content["id"], "params": content.get("config", {}), "metrics": {}, "series": None}
+        run |= {"key": f"{content['profile']}/{INVOCATIONS}/{content['id']}", "artifacts": [], "tags": {}}
         form = {"status": "killed", "stage": INVOCATIONS, "inputs": {}, "runs": [run]}
         records.append(Record(path, form | content))
     records.sort(key=lambda record: record.start_ms)
@@ -218,10 +218,11 @@ class Store:
         client, content, status = self.client, record.content, STATUS[record.content.get("status", "success")]
         experiment, runs = self.experiment(content["stage"])
         found = runs.get(run["key"])
-        if found and found.info.status != "RUNNING" and found.info.status in ("FINISHED", status):
+        if found and found.info.status in {"FINISHED", status} - {"RUNNING"}:
             return "present"
-        points, artifacts = record.points(run), {name: record.file(name) for name in run["artifacts"]}
-        # The key comes with the run itself, so that none can exist without.
+        points = record.points(run)
+        artifacts = {} if record.running else {name: record.file(name) for name in run["artifacts"]}
+        # Created together with its key, so that no run can exist without.
         stored = found or client.create_run(experiment, record.start_ms, {RUN_KEY: run["key"]}, run["name"])
         runs[run["key"]] = stored
         run_id, time_ms = stored.info.run_id, stored.info.start_time
@@ -231,9 +232,8 @@ class Store:
             usage = {name: content.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mib")}
             points += [(0, name, value) for name, value in (usage | run["metrics"]).items() if value is not None]
         git, study = content.get("git") or {}, ("profile", "stage", "invocation", "code_digest")
-        parent = self.experiment(INVOCATIONS)[1].get(
-            f"{content['profile']}/{INVOCATIONS}/{content.get('invocation')}"
-        )
+        invocation = f"{content['profile']}/{INVOCATIONS}/{content.get('invocation')}"
+        parent = self.experiment(INVOCATIONS)[1].get(invocation)
         tags = run["tags"] | {f"study.{name}": content.get(name) for name in study}
         tags |= {"study.git_dirty": git.get("dirty"), "mlflow.source.git.commit": git.get("commit")}
         tags |= {"mlflow.parentRunId": parent and parent.info.run_id}
@@ -244,22 +244,17 @@ class Store:
         if not record.running:
             self._log_files(run_id, content, artifacts)
             client.set_terminated(run_id, status, record.start_ms + int(1000 * content.get("seconds", 0)))
-        elif stored.info.status != "RUNNING":
-            client.update_run(run_id, "RUNNING")
         return "continued" if found else "created"
 
     def _log_files(self, run_id: str, content: dict, artifacts: dict[str, Path]) -> None:
-        """Log the artifacts, the digests of the inputs (MLflow holds 36 characters), and the rest of the record."""
+        """Log artifacts, digests of the inputs (MLflow holds 36 characters), and the rest of the record."""
         for name, path in artifacts.items():
             folder = PurePath(name).parent.as_posix()
             self.client.log_artifact(run_id, str(path), None if folder == "." else folder)
         tag = self.entities.InputTag("mlflow.data.context", content["stage"])
-        files = {
-            path: (digest[:36], "local", json.dumps({"uri": path})) for path, digest in content["inputs"].items()
-        }
-        if files:
-            sets = [self.entities.Dataset(path, *rest) for path, rest in files.items()]
-            self.client.log_inputs(run_id, [self.entities.DatasetInput(dataset, [tag]) for dataset in sets])
+        inputs = content["inputs"].items()
+        sets = [self.entities.Dataset(p, sha[:36], "local", json.dumps({"uri": p})) for p, sha in inputs]
+        self.client.log_inputs(run_id, [self.entities.DatasetInput(dataset, [tag]) for dataset in sets])
         rest = {key: value for key, value in content.items() if key != "runs"}
         self.client.log_text(run_id, json.dumps(rest, indent=1, ensure_ascii=False), "provenance.json")
 
@@ -274,11 +269,9 @@ def _flat(params: dict, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def sync(results: str | Path, uri: str, stages: list[str] | None = None, live: bool = False) -> SyncReport:
-    """Upsert the records below ``results/<profile>``: of these stages, or of all after an outage; ``live``: running too.
+    """Upsert the records below ``results/<profile>``: of these stages (of all after an outage), ``live`` ones too.
 
-    Raises:
-        StoreError: the store cannot be used.
-        DataError: a record is malformed, or names a file that is missing or outside its folder.
+    Raises StoreError, or DataError if a record is malformed or names a file that is missing or outside its folder.
     """
     results, marker, report = Path(results), pending_marker(results), SyncReport()
     if not results.is_dir():
@@ -293,12 +286,11 @@ def sync(results: str | Path, uri: str, stages: list[str] | None = None, live: b
                 if stages is None or record.content["stage"] in stages:
                     records.append(record)
         store = Store(uri)
-        for record in records:
-            for run in record.content["runs"]:
-                with forgiving:
-                    done = store.upsert(record, run)
-                    setattr(report, done, getattr(report, done) + 1)
-        if stages is None:
+        for record, run in [(r, run) for r in records for run in r.content["runs"]]:
+            with forgiving:
+                done = store.upsert(record, run)
+                setattr(report, done, getattr(report, done) + 1)
+        if stages is None and not live:
             marker.unlink(missing_ok=True)
     return report
 
@@ -320,7 +312,7 @@ def sync_quietly(results: str | Path, uri: str, stages: list[str] | None = None,
 
 
 def follow(results: str | Path, uri: str, interval: float = 5.0, once: bool = False) -> bool:
-    """Sync every ``interval`` seconds, running jobs too, until the newest invocation has ended; was the last one sent?"""
+    """Sync every ``interval`` seconds, running jobs too, until the newest invocation ends; was the last sent?"""
     while True:
         invocations = read_invocations(Path(results))  # before the sync, so that the last one sees everything
         over = bool(invocations) and not invocations[-1].running
@@ -337,7 +329,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="results/<profile>")
     parser.add_argument("--uri", help="MLflow store (default: MLFLOW_TRACKING_URI, else the study's)")
     parser.add_argument("--stage", nargs="+", help="sync: these stages only")
-    parser.add_argument("--interval", type=float, default=5.0, help="follow: seconds between updates")
     parser.add_argument("--once", action="store_true", help="follow: update once")
     options = parser.parse_args(arguments)
     results, uri = options.results, options.uri or store_uri(TrackingConfig().uri)
@@ -345,7 +336,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "sync":
             return 0 if sync_quietly(results, uri, options.stage) else 1
         if options.command == "follow":
-            return 0 if follow(results, uri, options.interval, options.once) else 1
+            return 0 if follow(results, uri, once=options.once) else 1
         return 0 if pending_marker(results).exists() else 1
     except QffError as error:
         print(f"error: {error}", file=sys.stderr)

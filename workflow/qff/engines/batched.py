@@ -154,10 +154,7 @@ class BatchedEngine:
         # The last segment moves into the observable: O' = U† O U.
         last = unitaries[-1]
         observable = self._observable.to(theta.device)
-        if len(unitaries) > 1:
-            observable = last.mH @ observable @ last
-        else:
-            observable = observable.expand(len(theta), -1, -1)
+        observable = last.mH @ observable @ last if self._encodings else observable.expand(len(theta), -1, -1)
         image = (state @ observable.transpose(-1, -2)).conj()  # <ψ|O
         f = (image * state).sum(-1).real
         f = f.expand(len(theta), phi.shape[1])

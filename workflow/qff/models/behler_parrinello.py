@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -41,7 +43,7 @@ class BehlerParrinello(Architecture):
         self._layers = {}
         for element in self._elements:
             widths = [len(self._radial) * len(self._neighbours[element]), *settings["hidden"], 1]
-            self._layers[element] = [(a, b, True) for a, b in zip(widths[:-1], widths[1:], strict=True)]
+            self._layers[element] = [(a, b, True) for a, b in pairwise(widths)]
 
     def _network_size(self, element):
         return sum(n_in * n_out + n_out for n_in, n_out, _ in self._layers[element])
@@ -58,25 +60,37 @@ class BehlerParrinello(Architecture):
                 parts += [rng.normal(0, np.sqrt(2 / (n_in + n_out)), n_in * n_out), np.zeros(n_out)]
         return np.concatenate(parts)
 
-    def _symmetry_functions(self, positions):
-        """G of all atoms, concatenated in atom order, (B, F), differentiable in positions (B, A, 3)."""
-        parts = []
-        for i, centre in enumerate(self.system.symbols):
-            for element in self._neighbours[centre]:
-                others = [j for j, s in enumerate(self.system.symbols) if s == element and j != i]
-                r = (positions[:, others] - positions[:, [i]]).norm(dim=-1)[..., None]  # (B, n, 1)
-                cutoff = 0.5 * (1 + torch.cos(torch.pi * (r / self._cutoff).clamp(max=1)))
-                eta, center = self._radial.T
-                parts.append((torch.exp(-eta * (r - center) ** 2) * cutoff).sum(1))
-        return torch.cat(parts, 1)
-
     def inputs(self, positions):
+        """Symmetry functions of all atoms, concatenated in atom order, with their analytic derivatives."""
         positions = positions.detach()
         frames, atoms, _ = positions.shape
-        jacobian = torch.func.vmap(torch.func.jacrev(lambda p: self._symmetry_functions(p[None])[0]))(positions)
-        tangents = jacobian.flatten(2).transpose(1, 2)  # (B, 3A, F)
+        symbols = self.system.symbols
+        values, tangents = [], []
+        for i, centre in enumerate(symbols):
+            for element in self._neighbours[centre]:
+                value = positions.new_zeros(frames, len(self._radial))
+                slope = positions.new_zeros(frames, atoms, 3, len(self._radial))
+                for j in (j for j, s in enumerate(symbols) if s == element and j != i):
+                    bond = positions[:, j] - positions[:, i]
+                    r = bond.norm(dim=-1, keepdim=True)  # (B, 1)
+                    g, dg = self._radial_functions(r)
+                    value = value + g
+                    pull = (bond / r)[:, :, None] * dg[:, None, :]
+                    slope[:, j] += pull
+                    slope[:, i] -= pull
+                values.append(value)
+                tangents.append(slope.flatten(1, 2))
         directions = torch.eye(3 * atoms, dtype=positions.dtype).view(1, 3 * atoms, atoms, 3)
-        return Inputs(self._symmetry_functions(positions), tangents, directions.expand(frames, -1, -1, -1))
+        return Inputs(torch.cat(values, 1), torch.cat(tangents, 2), directions.expand(frames, -1, -1, -1))
+
+    def _radial_functions(self, r):
+        """Terms of G and their slopes dG/dr at distances r (B, 1): two (B, R)."""
+        eta, shift = self._radial.T
+        reduced = (torch.pi / self._cutoff) * r.clamp(max=self._cutoff)
+        cutoff = 0.5 * (1 + torch.cos(reduced))
+        cutoff_slope = -0.5 * (torch.pi / self._cutoff) * torch.sin(reduced)
+        gauss = torch.exp(-eta * (r - shift) ** 2)
+        return gauss * cutoff, gauss * (cutoff_slope - 2 * eta * (r - shift) * cutoff)
 
     def evaluate(self, theta, inputs):
         # One reverse pass for ∂f/∂G is cheaper than one tangent for each of the 3A directions.

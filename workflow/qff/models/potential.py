@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from qff.config import ModelConfig, SystemConfig
+from qff.config import ModelConfig, SystemConfig, validate
 from qff.errors import ModelFileError
 from qff.models.architecture import Architecture
 from qff.models.registry import build_architecture
@@ -19,6 +19,7 @@ from qff.provenance import atomic_path
 from qff.systems import System
 
 FORMAT = "qff.potential/1"
+_HEADER = "qff"
 _ARRAYS = ("parameters", "input_center", "input_width", "energy_shift", "energy_scale")
 
 
@@ -72,12 +73,13 @@ class Potential:
         """Write ``path`` (safetensors) with its description as JSON in the header; no pickle."""
         header = {
             "format": FORMAT,
-            "model": self.model.model_dump_json(),
-            "system": json.dumps({"name": self.system.name, **self.system.config.model_dump(mode="json")}),
+            "model": self.model.model_dump(mode="json"),
+            "system": {"name": self.system.name, **self.system.config.model_dump(mode="json")},
         }
         arrays = {k: np.atleast_1d(np.asarray(getattr(self, k), dtype=np.float64)) for k in _ARRAYS}
         with atomic_path(path) as temporary:
-            save_file(arrays, temporary, metadata=header)
+            # One key: safetensors writes several in random order, and equal models should be equal files.
+            save_file(arrays, temporary, metadata={_HEADER: json.dumps(header)})
 
 
 def load(path: str | Path) -> Potential:
@@ -91,9 +93,9 @@ def load(path: str | Path) -> Potential:
         raise ModelFileError(f"{path}: no such model file; train it first (snakemake {path})")
     try:
         with safe_open(path, "numpy") as handle:
-            header = handle.metadata() or {}
+            header = json.loads((handle.metadata() or {}).get(_HEADER, "{}"))
             arrays = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path}: not a complete safetensors file ({error}); train the model again") from error
     if header.get("format") != FORMAT:
         raise ModelFileError(
@@ -102,9 +104,9 @@ def load(path: str | Path) -> Potential:
         )
     if missing := [k for k in _ARRAYS if k not in arrays]:
         raise ModelFileError(f"{path}: arrays {', '.join(missing)} are missing; train the model again")
-    description = json.loads(header["system"])
-    system = System(description.pop("name"), SystemConfig.model_validate(description))
-    model = ModelConfig.model_validate_json(header["model"])
+    description = header["system"]
+    system = System(description.pop("name"), validate(SystemConfig, description, str(path)))
+    model = validate(ModelConfig, header["model"], str(path))
     architecture = build_architecture(system, model)
     if arrays["parameters"].shape != (architecture.n_parameters,):
         raise ModelFileError(
