@@ -29,7 +29,8 @@ test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed
 ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
 	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \
 		$(BIN)/python -m qff.tracking sync $$profile; done
-	$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///results/mlflow.db} --host 127.0.0.1
+	@echo 'MLflow: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning   (Ctrl-C ends it)'
+	@$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///results/mlflow.db} --host 127.0.0.1
 
 follow: $(BIN)/.installed  ## loss curves of a running study grow in MLflow (PROFILE=study)
 	$(BIN)/python -m qff.tracking follow results/$(or $(PROFILE),study)

@@ -18,7 +18,7 @@ include: "workflow/rules/capacity.smk"
 include: "workflow/rules/scaling.smk"
 include: "workflow/rules/dynamics.smk"
 include: "workflow/rules/claims.smk"
-#include: "workflow/rules/report.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"
 
 
@@ -27,11 +27,11 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
-#        f"{RESULTS}/report.html",
+        f"{RESULTS}/report.html",
         f"{RESULTS}/claims.csv",
         expand(f"{RESULTS}/tracking/{{stage}}.json", stage=STAGES),
-    default_target: True
 
 
 onstart:
@@ -45,4 +45,7 @@ onsuccess:
 
 onerror:
     invocation.finish("failed")
-    print("The study stopped. Finished parts are kept: run the same command again to go on.", file=sys.stderr)
+    print(
+        "The study stopped. Finished parts are kept: run the same command again to go on.",
+        file=sys.stderr,
+    )

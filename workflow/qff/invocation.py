@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import secrets
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -56,6 +57,8 @@ class Invocation:
             "seconds": time.perf_counter() - self._clock,
         }
         write_json(self.path, record)
+        # The last word of this invocation for MLflow, and whatever an unreachable store missed before.
+        subprocess.run([sys.executable, "-m", "qff.tracking", "sync", str(self.results), "--uri", self.config.tracking.uri])
 
     def summary(self) -> None:
         """What was found and where to look."""

@@ -25,6 +25,17 @@ def progress(items: Iterable, description: str, total: int | None = None) -> Ite
     return tqdm(items, desc=description, total=total, disable=None, leave=False, mininterval=0.5, file=sys.__stderr__)
 
 
+def job_environment(root: str | Path) -> dict[str, str]:
+    """What jobs need to find in their environment.
+
+    One thread each: Snakemake runs jobs side by side, and sums keep their order whatever ``--cores`` is. The
+    package is found without being installed. Figures need no display.
+    """
+    paths = [f"{root}/workflow", *filter(None, [os.environ.get("PYTHONPATH")])]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return {**threads, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "MPLBACKEND": "agg"}
+
+
 def driver_id() -> str:
     """Identity of the process that drives the study, passed to its jobs as ``QFF_DRIVER``."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a dead server is noticed within seconds
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # a pooled connection would outlive a deleted database
 }
 
@@ -171,16 +172,16 @@ class Store:
     """An MLflow store that answers; a missing SQLite file is created, whole or not at all."""
 
     def __init__(self, uri: str):
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        os.environ.update(ENVIRONMENT | os.environ)  # defaults
         self.experiments, self.artifacts = {}, None
         if uri.startswith("sqlite:///"):
             database = Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
             self.artifacts = database.parent / "mlartifacts"
             if not database.exists():
                 self._create(database)
+            # Writes nothing, but fails at once on a file that is damaged (MLflow would retry for an hour) or read-only.
             with contextlib.closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
-                connection.execute("begin immediate")  # a bad file fails at once; MLflow would retry for an hour
+                connection.execute("update experiments set name = name where 0")
         from mlflow import MlflowClient, entities
 
         self.client, self.entities = MlflowClient(uri), entities
@@ -220,9 +221,8 @@ class Store:
         found = runs.get(run["key"])
         if found and found.info.status in {"FINISHED", status} - {"RUNNING"}:
             return "present"
-        points = record.points(run)
-        artifacts = {} if record.running else {name: record.file(name) for name in run["artifacts"]}
-        # Created together with its key, so that no run can exist without.
+        points, artifacts = record.points(run), {n: record.file(n) for n in run["artifacts"] if not record.running}
+        # Created together with its key, so that none can exist without.
         stored = found or client.create_run(experiment, record.start_ms, {RUN_KEY: run["key"]}, run["name"])
         runs[run["key"]] = stored
         run_id, time_ms = stored.info.run_id, stored.info.start_time

@@ -5,7 +5,11 @@ rule collect_metrics:
     """Join the tidy tables of all stages."""
     input:
         metrics=[
-            *expand(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", system=CONFIG.systems, model=CONFIG.models),
+            *expand(
+                f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv",
+                system=CONFIG.systems,
+                model=CONFIG.models,
+            ),
             *expand(
                 f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
                 system=CONFIG.systems,

@@ -6,6 +6,7 @@ from qff.config import load_study
 from qff.digest import code_digest, tracked_digest
 from qff.errors import QffError
 from qff.invocation import Invocation
+from qff.jobs import job_environment
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -18,14 +19,8 @@ RESULTS = f"results/{CONFIG.profile}"
 STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "claims"]
 SEEDS = range(CONFIG.seeds)
 
-# One thread per job: Snakemake runs jobs side by side, and sums keep their order whatever --cores is.
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [f"{workflow.basedir}/workflow", *filter(None, [os.environ.get("PYTHONPATH")])]
-)
-os.environ.setdefault("MPLBACKEND", "agg")
-
+# Before the first job: one thread each, and this package on their path.
+os.environ.update(job_environment(workflow.basedir))
 invocation = Invocation(CONFIG)
 
 
@@ -53,3 +48,36 @@ def models_of(wildcards):
     return expand(
         f"{RESULTS}/train/{wildcards.system}/{wildcards.model}/model_s{{seed}}.safetensors", seed=SEEDS
     )
+
+
+def points_of(system, file):
+    """A file of every point of the learning curves of a system."""
+    return expand(
+        f"{RESULTS}/scaling/{system}/{{model}}/n{{n}}/{file}",
+        model=CONFIG.scaling.models,
+        n=CONFIG.scaling.sizes[system],
+    )
+
+
+def records_of(wildcards):
+    """Run records of a stage."""
+    models = {
+        "train": CONFIG.models,
+        "evaluate": CONFIG.models,
+        "capacity": CONFIG.capacity.models,
+        "dynamics": ["reference", "on_the_fly", *CONFIG.dynamics.models],
+    }
+    stage = f"{RESULTS}/{wildcards.stage}"
+    if wildcards.stage == "claims":
+        return [f"{RESULTS}/run.json"]
+    if wildcards.stage == "scaling":
+        points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
+        return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
+    if wildcards.stage in models:
+        return expand(
+            f"{stage}/{{system}}/{{model}}/run.json", system=CONFIG.systems, model=models[wildcards.stage]
+        )
+    records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
+    if wildcards.stage == "reference":
+        records += expand(f"{stage}/{{system}}/fci/run.json", system=CONFIG.systems)
+    return records

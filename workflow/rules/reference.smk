@@ -45,7 +45,9 @@ else:
     rule collect_reference:
         """Join the chunks to one set of labels."""
         input:
-            chunks=expand(f"{REFERENCE}/chunk_{{n}}.extxyz", n=range(CONFIG.reference.chunks), allow_missing=True),
+            chunks=expand(
+                f"{REFERENCE}/chunk_{{n}}.extxyz", n=range(CONFIG.reference.chunks), allow_missing=True
+            ),
         output:
             labels=f"{REFERENCE}/labels.extxyz",
             provenance=f"{REFERENCE}/labels.json",

@@ -25,18 +25,10 @@ rule train_size:
         "../scripts/train_size.py"
 
 
-def sizes_of(wildcards):
-    return expand(
-        f"{RESULTS}/scaling/{wildcards.system}/{{model}}/n{{n}}/metrics.csv",
-        model=CONFIG.scaling.models,
-        n=CONFIG.scaling.sizes[wildcards.system],
-    )
-
-
 rule fit_scaling:
     """Power laws with intervals over seeds."""
     input:
-        metrics=sizes_of,
+        metrics=lambda w: points_of(w.system, "metrics.csv"),
     output:
         metrics=f"{SCALING}/metrics.csv",
         fits=f"{SCALING}/fits.csv",

@@ -12,6 +12,7 @@ rule train_model:
     output:
         models=expand(f"{TRAIN}/model_s{{seed}}.safetensors", seed=SEEDS, allow_missing=True),
         curves=f"{TRAIN}/curves.csv",
+        series=expand(f"{TRAIN}/curves_s{{seed}}.csv", seed=SEEDS, allow_missing=True),
         run=f"{TRAIN}/run.json",
     log:
         f"{RESULTS}/logs/train_model/{{system}}_{{model}}.log",

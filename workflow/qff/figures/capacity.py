@@ -48,7 +48,8 @@ def effective_dimension_figure(
                 seeds = [found[found.variant == f"{likelihood}_{box}"].value.to_numpy() for box in names]
                 means = [v.mean() if len(v) else np.nan for v in seeds]
                 halves = [
-                    stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0.0 for v in seeds
+                    stats.t.ppf(0.975, len(v) - 1) * v.std(ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0.0
+                    for v in seeds
                 ]
                 axis.errorbar(
                     np.arange(len(names)) + shift[model], means, yerr=halves, linestyle="", capsize=2.5,
@@ -69,7 +70,10 @@ def effective_dimension_figure(
 
 
 def fisher_spectrum_figure(
-    spectra: dict[str, pd.DataFrame], boxes: dict[str, tuple[float, float]], likelihood: str, look: dict[str, style.Look]
+    spectra: dict[str, pd.DataFrame],
+    boxes: dict[str, tuple[float, float]],
+    likelihood: str,
+    look: dict[str, style.Look],
 ) -> Figure:
     """Mean eigenvalues of the normalised Fisher matrix, largest first; median and range over seeds.
 

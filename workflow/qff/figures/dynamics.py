@@ -68,10 +68,19 @@ def dynamics_figure(
     difference = (on_the_fly.distance_ang - on_the_fly.curve_distance_ang).abs()
     later = on_the_fly.time_fs > 0  # both start at the same distance
     check.plot(
-        on_the_fly.time_fs[later], difference[later], color=style.REFERENCE_COLOUR, marker="o", markersize=3, linewidth=1
+        on_the_fly.time_fs[later],
+        difference[later],
+        color=style.REFERENCE_COLOUR,
+        marker="o",
+        markersize=3,
+        linewidth=1,
     )
     style.pad_log(check, difference[later])
-    check.set(xlabel="t (fs)", ylabel="|r$_{spline}$ − r$_{on\\ the\\ fly}$| (Å)", title="spline against reference\nmethod at every step")
+    check.set(
+        xlabel="t (fs)",
+        ylabel="|r$_{spline}$ − r$_{on\\ the\\ fly}$| (Å)",
+        title="spline against reference\nmethod at every step",
+    )
     handles = [Line2D([], [], color=style.REFERENCE_COLOUR, linewidth=3.2, alpha=0.45, label="reference")]
     handles += style.legend_of(list(trajectories), look)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
@@ -86,13 +95,17 @@ def _deviation(axis, reference, trajectories, picked, period_fs, look) -> None:
             square = (path.distance_ang.to_numpy() - reference.distance_ang.to_numpy()[: len(path)]) ** 2
             time, mean = windows(path.time_fs.to_numpy(), square, period_fs)
             main = seed == picked[model].seed.iloc[0]
-            line = {"marker": look[model].marker, "markersize": 4, "markevery": max(1, len(time) // 8)} if main else {}
+            line = (
+                {"marker": look[model].marker, "markersize": 4, "markevery": max(1, len(time) // 8)} if main else {}
+            )
             width, alpha = (1.6, 1.0) if main else (0.7, 0.45)
             axis.plot(time, np.sqrt(mean), color=look[model].colour, linewidth=width, alpha=alpha, **line)
             shown.append(np.sqrt(mean))
     style.pad_log(axis, np.concatenate(shown) if shown else [1.0])
     axis.set_xlim(0, reference.time_fs.iloc[-1])
-    axis.set(xlabel="t (fs)", ylabel="|r − r$_{ref}$| (Å)", title="deviation from the reference (rms over one period)")
+    axis.set(
+        xlabel="t (fs)", ylabel="|r − r$_{ref}$| (Å)", title="deviation from the reference (rms over one period)"
+    )
 
 
 def _energy(axis, reference, picked, period_fs, look) -> None:

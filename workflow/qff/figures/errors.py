@@ -41,8 +41,12 @@ def errors_figure(metrics: pd.DataFrame, intervals: pd.DataFrame, look: dict[str
     first.set_yticks(range(len(models)), [f"{look[m].label}\n{sizes[m]:.0f} parameters" for m in models])
     first.set_ylim(len(models) - 0.5, -0.5)
     handles = [
-        Line2D([], [], color="#555555", marker="o", markersize=4.5, linewidth=0.9, label="seed, 95 % bootstrap interval"),
-        Line2D([], [], color="black", linewidth=0, marker="|", markersize=11, markeredgewidth=2, label="median of seeds"),
+        Line2D(
+            [], [], color="#555555", marker="o", markersize=4.5, linewidth=0.9, label="seed, 95 % bootstrap interval"
+        ),
+        Line2D(
+            [], [], color="black", linewidth=0, marker="|", markersize=11, markeredgewidth=2, label="median of seeds"
+        ),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     return figure

@@ -37,7 +37,9 @@ def parity_figure(predictions: dict[str, pd.DataFrame], look: dict[str, style.Lo
         _panel(right, force.reference, force.residual, look[model])
         left.set_ylabel(f"{look[model].label}\nΔE (meV)")
         right.set_ylabel("ΔF (eV/Å)")
-    for name, label in zip(rows[-1], ("reference E − E$_{min}$ (eV)", "reference force component (eV/Å)"), strict=True):
+    for name, label in zip(
+        rows[-1], ("reference E − E$_{min}$ (eV)", "reference force component (eV/Å)"), strict=True
+    ):
         axes[name].set_xlabel(label)
     for left, right in rows[:-1]:
         axes[left].tick_params(labelbottom=False)

@@ -32,7 +32,9 @@ def learning_curves_figure(metrics: pd.DataFrame, fits: pd.DataFrame, look: dict
                 by = found[found.split == split].groupby("n_train").value.agg(["min", "median", "max"])
                 size, line_of = by.index.to_numpy(dtype=float), {"color": look[model].colour, "linestyle": line}
                 if split == "test":
-                    axis.vlines(size * shift, by["min"], by["max"], color=look[model].colour, linewidth=2.2, alpha=0.45)
+                    axis.vlines(
+                        size * shift, by["min"], by["max"], color=look[model].colour, linewidth=2.2, alpha=0.45
+                    )
                     axis.plot(size * shift, by["median"], marker=look[model].marker, markersize=5, **line_of)
                 else:
                     axis.plot(size, by["median"], linewidth=0.9, **line_of)
@@ -40,7 +42,7 @@ def learning_curves_figure(metrics: pd.DataFrame, fits: pd.DataFrame, look: dict
             law = fits[(fits.model == model) & (fits.quantity == quantity)]
             for f in law.itertuples():
                 ends = np.array([size.min(), size.max()])
-                axis.plot(ends, f.prefactor * ends**-f.exponent, ":", color=look[model].colour, linewidth=1.1)
+                axis.plot(ends, f.prefactor * ends**-f.exponent, color=look[model].colour, linewidth=0.8, alpha=0.6)
         style.pad_log(axis, pd.concat(shown))
         axis.set_xscale("log")
         ticks = sorted(curves.n_train.unique())
@@ -55,19 +57,32 @@ def _legend(axis, models: list[str], fits: pd.DataFrame, look: dict[str, style.L
     """Line types, and per model the fitted exponents with their intervals."""
     axis.axis("off")
     exponent = {
-        (f.model, f.quantity): f"{f.exponent:.2f} [{f.exponent_low:.2f}, {f.exponent_high:.2f}]" for f in fits.itertuples()
+        (f.model, f.quantity): f"{f.exponent:.2f} [{f.exponent_low:.2f}, {f.exponent_high:.2f}]".replace("-", "−")
+        for f in fits.itertuples()
     }
     handles = style.legend_of(models, look)
     for handle, model in zip(handles, models, strict=True):
         words = ", ".join(f"{q[0].upper()}: b = {exponent.get((model, q), '–')}" for q, _ in PANELS)
         handle.set_label(f"{look[model].label}   {words}")
-    first = axis.legend(handles=handles, loc="upper left", title="exponents of a·n$^{-b}$ for energy (E) and force (F)")
+    first = axis.legend(
+        handles=handles, loc="upper left", title="exponents of a·n$^{-b}$ for energy (E) and force (F)"
+    )
     first._legend_box.align = "left"
     axis.add_artist(first)
     lines = [
-        Line2D([], [], color="#555555", linestyle="-", label="test, median"),
-        Line2D([], [], color="#555555", linestyle="", marker="|", markersize=11, markeredgewidth=2, alpha=0.5, label="test, range"),
+        Line2D([], [], color="#555555", marker="o", markersize=5, label="test, median"),
+        Line2D(
+            [],
+            [],
+            color="#555555",
+            linestyle="",
+            marker="|",
+            markersize=11,
+            markeredgewidth=2,
+            alpha=0.5,
+            label="test, range",
+        ),
         Line2D([], [], color="#555555", linewidth=1, linestyle=(0, (2, 1.5)), label="training, median"),
-        Line2D([], [], color="#555555", linewidth=1.1, linestyle=":", label="power law"),
+        Line2D([], [], color="#555555", linewidth=0.8, alpha=0.6, label="power law"),
     ]
     axis.legend(handles=lines, loc="upper right")

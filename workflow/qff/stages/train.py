@@ -49,8 +49,7 @@ def train_model(
         """Curves so far, for whoever follows the run."""
         for seed, part in curves.groupby("seed"):
             write_csv(folder / f"curves_s{seed}.csv", part.drop(columns="seed"))
-        if not live.exists():
-            write_json(live, record.live())
+        write_json(live, record.live())
 
     checkpoint = folder / "checkpoint.safetensors"
     initial = initial_ensemble(architecture, place.seed, entry.name, len(splits))

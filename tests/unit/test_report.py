@@ -1,0 +1,374 @@
+"""The report, the published record and the README's table, from small real tables."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from qff import publish, readme
+from qff.claims import VERDICTS
+from qff.config import Config
+from qff.errors import DataError
+from qff.evaluation import metric_rows, metric_table
+from qff.figures import dynamics, style
+from qff.figures.errors import errors_figure
+from qff.provenance import RunRecord, write_csv, write_json
+from qff.report.build import Study, build, cite
+from qff.report.numbers import interval, median_range, number
+from qff.report.published import config_changes, differences, number_changes, read_numbers
+from qff.report.words import answer, decisive
+from qff.stages.claims import judge_claims
+from qff.stages.report import build_report
+
+LABELS = {"qnn": "QNN", "nn": "NN <b>bold</b>"}
+CLAIMS = {
+    "kiss.lih.energy": {
+        "source": "Kiss et al. 2022, slides; doi 10.1088/2632-2153/ac7d3c",
+        "statement": "The QNN learns E(r) & F < 0.",
+        "system": "lih",
+        "published": "<script>alert(1)</script>",
+        "evidence": "errors_lih",
+        "measures": [{"label": "energy RMSE (meV)", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 2.0}],
+    },
+    "kiss.lih.better": {
+        "source": "Kiss et al. 2022",
+        "statement": "The QNN beats the network.",
+        "system": "lih",
+        "published": "none",
+        "evidence": "absent_figure",
+        "measures": [
+            {"label": "first", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 2.0},
+            {"label": "ratio", "quantity": "energy_rmse", "split": "test", "model": "qnn", "against": "nn", "combine": "ratio", "at_most": 0.5},
+        ],
+    },
+    "kiss.h2o.energy": {
+        "source": "Kiss et al. 2022",
+        "statement": "A system that this run does not hold.",
+        "system": "h2o",
+        "published": "0.005 eV",
+        "evidence": "errors_h2o",
+        "measures": [{"label": "RMSE", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 10.0}],
+    },
+}  # fmt: skip
+VERDICT_OF = {"kiss.lih.energy": "reproduced", "kiss.lih.better": "not_reproduced", "kiss.h2o.energy": "not_tested"}
+
+
+def config(**changes) -> dict:
+    values = {"profile": "study", "seed": 1, "seeds": 3, "systems": ["lih"], "models": list(LABELS), **changes}
+    return Config.model_validate(values).model_dump(mode="json")
+
+
+def table_of_numbers(scale: float = 1.0) -> pd.DataFrame:
+    rows = []
+    for model, level in (("qnn", 1.0 * scale), ("nn", 1.0)):
+        for seed, factor in enumerate((0.9, 1.0, 1.1)):
+            for split in ("train", "test"):
+                found = {
+                    "energy_rmse": ("meV", level * factor),
+                    "energy_mae": ("meV", 0.7 * level * factor),
+                    "force_rmse": ("eV/Ang", 0.01 * level * factor),
+                    "force_mae": ("eV/Ang", 0.007 * level * factor),
+                }
+                rows += metric_rows(found, system="lih", model=model, n_train=80, seed=seed, split=split)
+        rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model=model)
+    return metric_table(rows)
+
+
+def study_folder(results: Path, scale: float = 1.0) -> Path:
+    """A results folder as the workflow leaves it, without pictures it cannot draw from so little."""
+    context = {"profile": "study", "seed": 1, "code_digest": "0123456789abcdef"}
+    results.mkdir(parents=True)
+    write_csv(results / "metrics.csv", table_of_numbers(scale))
+    (results / "claims.yaml").write_text(yaml.safe_dump(CLAIMS), encoding="utf-8")
+    for stage in publish.STAGES[:-1]:
+        record = RunRecord(
+            stage, profile="study", code_digest="0123456789abcdef", inputs=[str(results / "claims.yaml")]
+        )
+        record.add(f"{stage}-lih", params={"n": 1}, metrics={"n_frames": 160}, system="lih")
+        record.write(results / stage / "lih/run.json", [])
+    judge_claims(
+        context=context,
+        claims_path=str(results / "claims.yaml"),
+        metrics_path=str(results / "metrics.csv"),
+        table_path=str(results / "claims.csv"),
+        json_path=str(results / "claims.json"),
+        run_path=str(results / "run.json"),
+    )
+    intervals = (
+        table_of_numbers(scale)
+        .query("split == 'test'")
+        .assign(low=lambda t: 0.9 * t.value, high=lambda t: 1.1 * t.value)
+    )
+    figure = errors_figure(table_of_numbers(scale), intervals.drop(columns="value"), style.looks(LABELS))
+    style.save(figure, results / "figures/errors_lih.svg", results / "figures/errors_lih.png")
+    tsv = results / "benchmarks/train_model/lih_qnn.tsv"
+    tsv.parent.mkdir(parents=True)
+    tsv.write_text("s\th:m:s\tmax_rss\tcpu_time\n12.5\t0:00:12\t300.25\tNA\n", encoding="utf-8")
+    start = {"id": "20260101T000000-abc", "started": "2026-01-01", "git": {"commit": None, "dirty": None}}
+    write_json(results / "invocations/1.json", {**start, "command": "/home/someone/.venv/bin/snakemake --cores 2"})
+    return results
+
+
+def report_of(results: Path, published: Path, **changes) -> str:
+    build_report(
+        config=config(**changes),
+        systems={"lih": "LiH"},
+        models=LABELS,
+        captions={"errors": "A caption with <angle brackets>."},
+        results_path=str(results),
+        published_path=str(published),
+        choices_path=str(results / "choices.md"),
+        report_path=str(results / "report.html"),
+        config_path=str(results / "config.yaml"),
+    )
+    return (results / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    return study_folder(tmp_path / "results/study")
+
+
+@pytest.fixture
+def published(results, tmp_path) -> Path:
+    """The record of a run that is like ``results``."""
+    report_of(results, tmp_path / "none")
+    publish.publish(results, tmp_path / "published")
+    return tmp_path / "published"
+
+
+def test_every_claim_is_there_with_its_verdict(results, tmp_path):
+    html = report_of(results, tmp_path / "none")
+    blocks = {m[1]: m[2] for m in re.finditer(r'<tbody id="claim-([\w.]+)">(.*?)</tbody>', html, re.DOTALL)}
+    assert blocks.keys() == CLAIMS.keys()
+    for claim, verdict in VERDICT_OF.items():
+        badge = re.search(r'<span class="badge (\w+)">(.*?)</span>', blocks[claim])
+        assert badge[1] == verdict
+        assert verdict.replace("_", " ") in badge[2]
+    assert 'href="#fig-errors_lih"' in blocks["kiss.lih.energy"]
+    assert "#fig-" not in blocks["kiss.lih.better"]  # its figure does not exist
+    assert 'id="fig-errors_lih"' in html
+    assert html.index('id="claims"') < html.index('id="training"') < html.index('id="provenance"')
+
+
+def test_text_is_escaped(results, tmp_path):
+    (results / "choices.md").write_text(
+        "# Title\n\n## Why\n\n<script>x</script> and ![p](http://a.b/c.png)\n", encoding="utf-8"
+    )
+    html = report_of(results, tmp_path / "none")
+    assert "<script" not in html
+    assert "<b>bold" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "E(r) &amp; F &lt; 0" in html
+    assert "&lt;angle brackets&gt;" in html
+    assert "<h3>Why</h3>" in html
+
+
+def test_nothing_is_loaded_from_a_network(results, tmp_path):
+    (results / "choices.md").write_text("![p](http://a.b/c.png) [text](https://a.b)\n", encoding="utf-8")
+    html = report_of(results, tmp_path / "none")
+    assert not re.findall(r'(?:src|poster|data|srcset)\s*=\s*"(?!data:)', html)
+    assert not re.findall(r"<(?:link|script|iframe|object|embed)\b|@import|url\(", html)
+    hrefs = re.findall(r'<(\w+)[^>]*\shref="([^"#][^"]*)"', html)
+    assert {tag for tag, _ in hrefs} == {"a"}  # plain links a reader may follow
+    assert ("a", "https://doi.org/10.1088/2632-2153/ac7d3c") in hrefs
+
+
+def test_cost_and_provenance(results, tmp_path):
+    html = report_of(results, tmp_path / "none")
+    assert re.search(r"train_model</th>\s*<td[^>]*>1</td>\s*<td[^>]*>12.5</td>", html)
+    assert "0123456789abcdef" in html
+    assert "/home/someone" not in html
+    assert yaml.safe_load((results / "config.yaml").read_text(encoding="utf-8")) == config()
+
+
+def test_an_incomplete_study_is_refused(results, tmp_path):
+    (results / "metrics.csv").unlink()
+    with pytest.raises(DataError, match="no complete study"):
+        build(Study(config(), {"lih": "LiH"}, LABELS), results, tmp_path / "none")
+
+
+def test_no_record_and_identical_record_are_said(results, published, tmp_path):
+    assert "There is no published record" in report_of(results, tmp_path / "none")
+    html = report_of(results, published)
+    assert "No verdict changed." in html
+    assert "medians are identical to the published ones." in html
+
+
+def test_changed_verdicts_and_outlying_numbers_are_flagged(published, tmp_path):
+    results = study_folder(tmp_path / "again/study", scale=100.0)
+    html = report_of(results, published, seeds=4)
+    assert "seeds: 3 → 4" in html
+    assert "1 of 3 verdicts changed." in html  # kiss.lih.energy; the others stay as they were
+    changed = re.findall(r'<tr class="marked">(.*?)</tr>', html, re.DOTALL)
+    assert len(changed) == 1
+    assert "kiss.lih.energy" in changed[0]
+    claims, metrics = pd.read_csv(results / "claims.csv"), read_numbers(results / "metrics.csv")
+    found = differences(published, claims, metrics, config())
+    assert found.changed_verdicts == 1
+    assert found.outside == 8  # four errors of the QNN, two splits
+    rows = found.folded[0].rows
+    assert all(row[1] == "qnn" and row[-1] == "no: outside" and row[-2] == "100" for row in rows)
+
+
+def test_a_number_within_the_published_seeds_is_not_flagged(published, tmp_path):
+    then = read_numbers(published / "metrics.csv")
+    now = then.assign(value=then.value.where(then.quantity == "n_parameters", then.value * 1.05))
+    changes = number_changes(then, now)
+    assert changes.changed.sum() == 16
+    assert not changes.outside.any()
+    assert changes[changes.changed].ratio.to_numpy() == pytest.approx(1.05)
+
+
+def test_an_interval_stands_in_for_missing_seeds():
+    rows = [
+        {"system": "lih", "model": "qnn", "variant": v, "quantity": "scaling_exponent_force", "unit": "1", "value": x}
+        for v, x in (("curve", 2.0), ("curve_low", 1.0), ("curve_high", 3.0))
+    ]
+    then = metric_table(rows).fillna(dict.fromkeys(("n_train", "seed", "split"), ""))
+    now = then.assign(value=[2.5, 1.0, 3.0])
+    row = number_changes(then, now).iloc[0]
+    assert (row.low, row.high, row.outside, row.changed) == (1.0, 3.0, False, True)
+
+
+def test_config_changes_name_the_key():
+    assert config_changes({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [("a.c", 2, 3), ("d", None, 4)]
+
+
+def test_publish_copies_what_the_readme_quotes(results, published):
+    names = {p.relative_to(published).as_posix() for p in published.rglob("*") if p.is_file()}
+    assert names == {
+        "claims.csv",
+        "metrics.csv",
+        "config.yaml",
+        "versions.json",
+        "runs.json",
+        "figures/errors_lih.svg",
+    }
+    runs = json.loads((published / "runs.json").read_text(encoding="utf-8"))
+    assert list(runs["stages"]) == list(publish.STAGES)
+    assert str(results.parent) not in (published / "runs.json").read_text(encoding="utf-8")
+    reference = published / "reference"
+    reference.mkdir()
+    (published / "figures/old.svg").touch()
+    (published / ".new-killed").mkdir()
+    publish.publish(results, published)  # replaces the old record, keeps what is not part of it
+    assert reference.is_dir()
+    assert {p.name for p in (published / "figures").iterdir()} == {"errors_lih.svg"}
+    assert not list(published.glob(".new-*"))
+
+
+@pytest.mark.parametrize(
+    "missing", ["claims.csv", "metrics.csv", "report.html", "config.yaml", "figures", "run.json"]
+)
+def test_publish_refuses_an_incomplete_study(results, tmp_path, missing, capsys):
+    report_of(results, tmp_path / "none")
+    (results / missing).rename(tmp_path / "elsewhere")
+    assert publish.main([str(results), str(tmp_path / "published")]) == 1
+    assert missing in capsys.readouterr().err
+    assert not (tmp_path / "published").exists()
+
+
+def test_publish_refuses_a_running_or_edited_study(results, tmp_path):
+    report_of(results, tmp_path / "none")
+    (results / "train/lih/live.json").touch()
+    with pytest.raises(DataError, match="still training"):
+        publish.publish(results, tmp_path / "published")
+    (results / "train/lih/live.json").unlink()
+    claims = pd.read_csv(results / "claims.csv").assign(verdict="reproduced")
+    claims.to_csv(results / "claims.csv", index=False)
+    with pytest.raises(DataError, match="changed since"):
+        publish.publish(results, tmp_path / "published")
+    (results / "capacity/lih/run.json").unlink()  # no models asked for: nothing is missing
+    (results / "train/lih/run.json").unlink()
+    with pytest.raises(DataError, match="no run record of train"):
+        publish.publish(results, tmp_path / "published")
+
+
+def test_readme_table_follows_the_record(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(readme, "CLAIMS", published / "claims.csv")
+    Path("README.md").write_text(f"# Study\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n", encoding="utf-8")
+    assert readme.main(["--check"]) == 1
+    assert "make docs" in capsys.readouterr().err
+    assert readme.main([]) == 0
+    assert readme.main(["--check"]) == 0
+    text = Path("README.md").read_text(encoding="utf-8")
+    assert text.startswith("# Study")
+    assert text.endswith("More.\n")
+    assert next(line for line in text.splitlines() if line.startswith("| The QNN beats")).count("ratio") == 1
+    claims = pd.read_csv(published / "claims.csv")
+    claims.loc[0, ["measure_verdict", "verdict"]] = "inconclusive"
+    claims.to_csv(published / "claims.csv", index=False)
+    assert readme.main(["--check"]) == 1
+
+
+def test_readme_without_markers_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("# Study\n", encoding="utf-8")
+    assert readme.main([]) == 1
+    assert readme.BEGIN in capsys.readouterr().err
+
+
+def test_the_answer_counts_and_gives_reasons(results):
+    claims = pd.read_csv(results / "claims.csv")
+    sentences = answer(claims)
+    assert sentences[0].startswith("3 claims judged, with 3 independent repetitions")
+    assert "1 reproduced, 1 not reproduced, 1 not tested" in sentences[0]
+    assert any(s.startswith("Not reproduced:") and "ratio is 1 [1, 1], the rule asks ≤ 0.5" in s for s in sentences)
+    assert decisive(claims[claims.claim_id == "kiss.lih.better"]).measure == "ratio"
+    assert set(VERDICT_OF.values()) <= set(VERDICTS)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0123456, "0.0123"), (-4.5, "−4.50"), (2.3e-5, "2.30·10⁻⁵"), (160.0, "160"), (float("nan"), "–"), (np.inf, "∞"),
+        (0, "0"), (1349.11, "1349"), (None, "–"), (1.5e7, "1.50·10⁷"),
+    ],
+)  # fmt: skip
+def test_numbers_as_text(value, text):
+    assert number(value) == text
+
+
+def test_ranges_as_text():
+    assert interval(0.5, np.inf) == "[0.500, ∞]"
+    assert median_range(pd.Series([1.0, 2.0, 4.5])) == "2\n1 to 4.50"
+    assert median_range(pd.Series([1.0, np.nan])) == "1\n1 of 2 seeds"
+    assert median_range(pd.Series([], dtype=float)) == "–"
+
+
+def test_dois_become_links():
+    assert (
+        cite("a < b; doi 10.1000/x.y, p. 1")
+        == 'a &lt; b; doi <a href="https://doi.org/10.1000/x.y">10.1000/x.y</a>, p. 1'
+    )
+
+
+def test_equal_figures_are_equal_files(results, tmp_path):
+    again = study_folder(tmp_path / "again/study")
+    for name in ("errors_lih.svg", "errors_lih.png"):
+        assert (results / "figures" / name).read_bytes() == (again / "figures" / name).read_bytes()
+
+
+def test_looks_stay_with_the_model():
+    assert len({(x.colour, x.marker) for x in style.looks({str(k): str(k) for k in range(8)}).values()}) == 8
+    assert style.looks(LABELS)["qnn"] == style.looks({"qnn": "QNN"})["qnn"]
+
+
+def test_windows_average_over_exact_periods():
+    time = np.arange(0, 100.01, 0.25)
+    centres, means = dynamics.windows(time, 3 + np.sin(2 * np.pi * time / 24.7), 24.7)
+    assert centres == pytest.approx([12.35, 37.05, 61.75, 86.45])
+    assert means == pytest.approx(3, abs=1e-4)
+
+
+def test_the_median_seed_counts_a_stopped_trajectory_as_worst():
+    reference = pd.DataFrame({"time_fs": range(10), "distance_ang": 1.0})
+    paths = [reference.assign(seed=s, distance_ang=1.0 + d) for s, d in enumerate((0.3, 0.1, 0.2))]
+    assert dynamics.median_seed(pd.concat(paths), reference) == 2
+    paths[1] = paths[1].iloc[:5]
+    assert dynamics.median_seed(pd.concat(paths), reference) == 0

@@ -1,0 +1,79 @@
+"""The claims table of the README, made from the published record: python -m qff.readme [--check]."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from qff.errors import DataError, QffError
+from qff.provenance import write_text
+from qff.report.words import badge, counted, decisive, found
+
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+README, CLAIMS = Path("README.md"), Path("results/published/claims.csv")
+
+
+def block(claims_path: Path) -> str:
+    """Markdown: one row per claim, with the measure that settles it."""
+    if not claims_path.is_file():
+        return "There is no published record yet (`make study`, then `make publish`)."
+    claims = pd.read_csv(claims_path)
+    groups = [rows for _, rows in claims.groupby("claim_id", sort=False)]
+    lines = [
+        f"Verdicts on {len(groups)} claims: {counted([g.verdict.iloc[0] for g in groups])}. The measure shown is the one "
+        "that settles the claim, with its 95 % interval over seeds; all measures are in the report.",
+        "",
+        "| claim | source | published | measure | ours | rule | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for rows in groups:
+        row = decisive(rows)
+        figure = claims_path.parent / "figures" / f"{row.evidence}.svg"
+        verdict = f"[{badge(row.verdict)}]({figure.as_posix()})" if figure.is_file() else badge(row.verdict)
+        cells = (row.statement, row.source, row.published, row.measure, found(row), row.rule)
+        lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"([|<>*_`\[\]])", r"\\\1", str(text))
+
+
+def refreshed(text: str, claims_path: Path) -> str:
+    """README text with a new block between its markers.
+
+    Raises:
+        DataError: the markers are not there, once each and in order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise DataError(f"README.md: expected '{BEGIN}' and then '{END}', once each")
+    return f"{before}{BEGIN}\n{block(claims_path)}\n{END}{after}"
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the table is out of date")
+    check = parser.parse_args(words).check
+    try:
+        old = README.read_text(encoding="utf-8")
+        new = refreshed(old, CLAIMS)
+    except (OSError, QffError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if old == new:
+        return 0
+    if check:
+        print(f"README.md: its claims table differs from {CLAIMS}; run 'make docs'", file=sys.stderr)
+        return 1
+    write_text(README, new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

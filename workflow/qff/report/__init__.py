@@ -1,0 +1,1 @@
+"""The report of a study: one self-contained HTML file, made from files only."""

@@ -1,0 +1,201 @@
+"""Sections of the report: their figures, tables and introductory words."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from qff.figures.capacity import LOCAL, box_label
+from qff.report import tables
+from qff.report.cost import cost_table, read_benchmarks
+from qff.report.numbers import Table, number
+
+if TYPE_CHECKING:
+    from qff.report.build import Study
+
+# kind of figure: title, alternative text, file that holds its numbers (below the results folder)
+KINDS = {
+    "reference": (
+        "Reference curve",
+        "Energy, force and error against FCI along the bond of {label}.",
+        "reference/{system}/labels.extxyz, reference/{system}/fci/fci.csv",
+    ),
+    "training": (
+        "Loss curves",
+        "Training and validation loss against the optimiser's step, one panel per model of {label}.",
+        "train/{system}/<model>/curves.csv",
+    ),
+    "errors": (
+        "Test errors",
+        "Energy and force RMSE on the test set of {label}, for every model and seed, on logarithmic axes.",
+        "evaluate/{system}/<model>/metrics.csv and intervals.csv",
+    ),
+    "parity": (
+        "Residuals",
+        "Predicted minus reference energy and force on the test frames of {label}, one row of panels per model.",
+        "evaluate/{system}/<model>/predictions.csv",
+    ),
+    "effective_dimension": (
+        "Effective dimension",
+        "Normalised and absolute effective dimension of the models of {label} by parameter box and likelihood.",
+        "capacity/{system}/<model>/metrics.csv",
+    ),
+    "fisher_spectrum": (
+        "Fisher spectra",
+        "Eigenvalues of the normalised Fisher matrix of the models of {label}, one panel per parameter box.",
+        "capacity/{system}/<model>/spectrum.csv",
+    ),
+    "learning_curves": (
+        "Learning curves",
+        "Test and training error of the models of {label} against the number of training frames, doubly logarithmic.",
+        "scaling/{system}/metrics.csv and fits.csv",
+    ),
+    "dynamics": (
+        "Dynamics",
+        "Bond length of {label} over time for reference and models, their difference, and the total energy.",
+        "dynamics/{system}/<model>/trajectory.csv",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the report; ``kind`` tells its section, ``path`` is its SVG."""
+
+    name: str
+    kind: str
+    system: str
+    title: str
+    alt: str
+    caption: str
+    source: str
+    path: Path
+
+    @property
+    def uri(self) -> str:
+        """The picture itself, for an image that no network has to deliver."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One system's share of a section."""
+
+    title: str
+    words: list[str] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Section:
+    id: str
+    title: str
+    parts: list[Part]
+
+
+def figures(study: Study, folder: Path) -> list[Figure]:
+    """Figures that exist, by kind and system."""
+    found = []
+    for kind, (title, alt, source) in KINDS.items():
+        for system, label in study.systems.items():
+            path = folder / f"{kind}_{system}.svg"
+            if path.is_file():
+                found.append(
+                    Figure(
+                        path.stem, kind, system, f"{title}, {label}", alt.format(label=label), study.captions.get(kind, ""),
+                        f"{folder.parent.as_posix()}/{source.format(system=system)}", path,
+                    )
+                )  # fmt: skip
+    return found
+
+
+def sections(
+    study: Study, results: Path, metrics: pd.DataFrame, records: list[dict], pictures: list[Figure]
+) -> list[Section]:
+    """All sections between the claims and the differences, in order; systems without content are left out."""
+    where = results.as_posix()
+
+    def section(name: str, title: str, kinds: tuple[str, ...], content) -> Section:
+        parts = []
+        for system, label in study.systems.items():
+            words, found = content(system, metrics[metrics.system == system])
+            shown = [f for f in pictures if f.system == system and f.kind in kinds]
+            found = [t for t in found if t.rows]
+            if shown or found:
+                parts.append(Part(label, words, shown, found))
+        return Section(name, title, parts)
+
+    def reference(system, _):
+        runs = [r for record in records if record["stage"] == "reference" for r in record["runs"]]
+        runs = [r for r in runs if r["tags"].get("system") == system]
+        return [], [tables.reference_table(runs, f"{where}/reference/{system}/run.json")]
+
+    def training(system, numbers):
+        return _training_words(study.config, numbers), [
+            tables.errors_table(numbers, study.models, f"{where}/metrics.csv")
+        ]
+
+    def capacity(system, numbers):
+        settings = study.config["capacity"]
+        boxes = {b: box_label(b, settings["boxes"]).replace("\n", " ") for b in [*settings["boxes"], LOCAL]}
+        table = tables.capacity_table(numbers, study.models, boxes, settings["likelihoods"], f"{where}/metrics.csv")
+        return _capacity_words(settings), [table]
+
+    def scaling(system, numbers):
+        path = results / "scaling" / system / "fits.csv"
+        fits = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+        steps = study.config["scaling"]["steps"]
+        words = [f"Training sets are nested; every size is trained for {steps} evaluations of loss and gradient."]
+        return words, [tables.scaling_table(numbers, fits, study.models, path.as_posix())]
+
+    def dynamics(system, numbers):
+        found = tables.dynamics_tables(numbers, study.models, f"{where}/metrics.csv")
+        return _dynamics_words(study.config["dynamics"], numbers), found
+
+    cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
+    return [
+        section("reference", "Reference", ("reference",), reference),
+        section("training", "Training and errors", ("training", "errors", "parity"), training),
+        section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum"), capacity),
+        section("scaling", "Scaling with data", ("learning_curves",), scaling),
+        section("dynamics", "Dynamics", ("dynamics",), dynamics),
+        Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
+    ]
+
+
+def _training_words(config: dict, numbers: pd.DataFrame) -> list[str]:
+    training = config["training"]
+    sizes = tables.pick(numbers[numbers.variant == ""], quantity="energy_rmse", split="test").index
+    trained = sorted({f"{n:.0f}" for n in numbers.loc[sizes, "n_train"] if n != ""})
+    return [
+        f"{config['seeds']} seeds, each with its own split and initial parameters; {' / '.join(trained) or 'no'} training "
+        f"frames. Optimiser {training['optimiser']}, {training['steps']} evaluations of loss and gradient for every "
+        f"model, force weight χ = {training['force_weight']:g} Å²; the parameters that validate best are kept."
+    ]
+
+
+def _capacity_words(settings: dict) -> list[str]:
+    return [
+        f"Effective dimension after Abbas et al. (Nat. Comput. Sci. 1, 403, 2021; doi 10.1038/s43588-021-00084-1), "
+        f"n = number of training frames, {settings['samples']} parameter vectors per seed and box. The Gaussian "
+        "likelihood is the one of the regression that is done; Bernoulli shows how much hangs on that choice."
+    ]
+
+
+def _dynamics_words(settings: dict, numbers: pd.DataFrame) -> list[str]:
+    words = [
+        f"Constant-energy dynamics (velocity Verlet, {settings['time_step_fs']:g} fs, "
+        f"{settings['length_fs']:g} fs) from rest at a stretched bond; the reference is a spline through the labels."
+    ]
+    check = numbers[numbers.variant == "on_the_fly"].set_index("quantity").value
+    if "distance_difference_max" in check:
+        words.append(
+            f"With the reference method itself at every step, r(t) differs from that of the spline by at most "
+            f"{number(check['distance_difference_max'])} Å over {number(check['simulated_time'])} fs."
+        )
+    return words

@@ -1,0 +1,178 @@
+"""Tables of the sections, from the tidy table of numbers (``metrics.csv``)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qff.report.numbers import MISSING, Table, interval, mean_interval, median_range, number
+
+ERRORS = (
+    ("energy_rmse", "energy RMSE (meV)"),
+    ("energy_mae", "energy MAE (meV)"),
+    ("force_rmse", "force RMSE (eV/Å)"),
+    ("force_mae", "force MAE (eV/Å)"),
+)
+MEDIAN = "Median over seeds, their range below."
+
+
+def pick(metrics: pd.DataFrame, **where) -> pd.Series:
+    """Values of the rows whose columns equal the given ones."""
+    for column, wanted in where.items():
+        metrics = metrics[metrics[column] == wanted]
+    return metrics.value
+
+
+def _models(metrics: pd.DataFrame, labels: dict[str, str], **where) -> list[str]:
+    """Models that have a number, in the order of the configuration."""
+    return [m for m in labels if len(pick(metrics, model=m, **where))]
+
+
+def errors_table(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
+    """Test errors of one system's models."""
+    rows = []
+    for model in _models(metrics, labels, quantity="energy_rmse", split="test", variant=""):
+        of = {"model": model, "variant": ""}
+        rows.append(
+            [
+                labels[model],
+                number(pick(metrics, quantity="n_parameters", **of).max()),
+                *(median_range(pick(metrics, quantity=q, split="test", **of)) for q, _ in ERRORS),
+                median_range(pick(metrics, quantity="energy_rmse", split="train", **of)),
+            ]
+        )
+    header = ["model", "parameters", *(label for _, label in ERRORS), "energy RMSE in training (meV)"]
+    return Table("Errors on the test set", header, rows, source, f"{MEDIAN} Forces: all components.")
+
+
+def capacity_table(
+    metrics: pd.DataFrame, labels: dict[str, str], boxes: dict[str, str], likelihoods: list[str], source: str
+) -> Table:
+    """Normalised effective dimension by likelihood and box, with what limits it.
+
+    Args:
+        boxes: name of the box → its label.
+    """
+    rows = []
+    for model in _models(metrics, labels, quantity="jacobian_rank"):
+        of = {"model": model}
+        rows += [
+            [
+                labels[model],
+                likelihood,
+                number(pick(metrics, quantity="n_parameters", **of).max()),
+                *(
+                    mean_interval(
+                        pick(metrics, quantity="normalised_effective_dimension", variant=f"{likelihood}_{box}", **of)
+                    )
+                    for box in boxes
+                ),
+                median_range(pick(metrics, quantity="jacobian_rank", **of)),
+                median_range(pick(metrics, quantity="dead_parameters", **of)),
+            ]
+            for likelihood in likelihoods
+        ]
+    header = ["model", "likelihood", "d", *(f"dₙ/d, {label}" for label in boxes.values())]
+    header += ["rank of the Jacobian, first box", "parameters without effect"]
+    note = "Mean over seeds, its 95 % interval below. Rank: largest numerical rank found."
+    return Table("Normalised effective dimension", header, rows, source, note)
+
+
+def scaling_table(metrics: pd.DataFrame, fits: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
+    """Fitted exponents, and the errors at the ends of the learning curves."""
+    curves = metrics[(metrics.variant == "learning_curve") & (metrics.n_train != "")]
+    names = dict(ERRORS)
+    rows = []
+    for fit in fits.itertuples():
+        found = curves[(curves.model == fit.model) & (curves.quantity == fit.quantity)]
+        sizes = found.n_train.min(), found.n_train.max()
+        rows.append(
+            [
+                labels.get(fit.model, fit.model),
+                names.get(fit.quantity, fit.quantity),
+                f"{number(fit.exponent)}\n{interval(fit.exponent_low, fit.exponent_high)}",
+                number(fit.r_squared),
+                *(median_range(pick(found, split="test", n_train=n)) for n in sizes),
+                *(median_range(pick(found, split="train", n_train=n)) for n in sizes),
+            ]
+        )
+    ends = ("smallest n", "largest n")
+    if len(curves):
+        ends = tuple(f"n = {n:.0f}" for n in (curves.n_train.min(), curves.n_train.max()))
+    header = [
+        "model",
+        "error",
+        "exponent b, 95 %",
+        "R²",
+        *(f"test, {e}" for e in ends),
+        *(f"training, {e}" for e in ends),
+    ]
+    note = "Error = a·n⁻ᵇ, interval from resampled seeds. R²: of the logarithms of the median curve. " + MEDIAN
+    return Table("Learning curves", header, rows, source, note)
+
+
+def dynamics_tables(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> list[Table]:
+    """Vibration and conservation of energy; deviation from the reference trajectory."""
+    metrics = metrics[metrics.variant == ""]
+    named = {"reference": "reference", **labels}
+
+    def table(title: str, note: str, quantities: list[tuple[str, str, int]]) -> Table:
+        models = _models(metrics[metrics.quantity == quantities[0][0]], named) if quantities else []
+        rows = [
+            [named[m], *(median_range(pick(metrics, model=m, quantity=q), digits) for q, _, digits in quantities)]
+            for m in models
+        ]
+        return Table(title, ["potential", *(label for _, label, _ in quantities)], rows, source, f"{MEDIAN} {note}")
+
+    vibration = [
+        ("vibrational_frequency", "wavenumber (cm⁻¹)", 6),
+        ("vibrational_frequency_deviation", "its deviation (%)", 3),
+        ("harmonic_frequency", "harmonic wavenumber (cm⁻¹)", 6),
+        ("harmonic_frequency_deviation", "its deviation (%)", 3),
+        ("equilibrium_distance", "minimum (Å)", 5),
+        ("energy_drift_per_atom", "drift (meV/ps/atom)", 3),
+        ("energy_fluctuation", "energy fluctuation (meV)", 3),
+    ]
+    lengths = [n for n in (100, 500, 1000, 2000) if len(pick(metrics, quantity=f"distance_rmse_{n}fs"))]
+    deviation = [(f"distance_rmse_{n}fs", f"first {n} fs (Å)", 3) for n in lengths]
+    return [
+        table(
+            "Vibration and energy",
+            "Wavenumber: of the large-amplitude motion. Drift: slope of a line through the total energy.",
+            vibration,
+        ),
+        table("Deviation of r(t) from the reference", "Root mean square from the start.", deviation),
+    ]
+
+
+def reference_table(runs: list[dict], source: str) -> Table:
+    """What the reference stage recorded about its labels."""
+    labels = {
+        "mode": "labels",
+        "method": "method",
+        "basis": "basis",
+        "program": "program",
+        "n_frames": "frames",
+        "n_rhf_unstable_towards_uhf": "frames where RHF is unstable towards UHF",
+        "n_retried": "frames that converged only after a retry",
+        "force_consistency_ev_per_ang": "largest difference of forces and slope of the energies (eV/Å)",
+        "recheck_energy_mev": "largest energy difference of recomputed frames (meV)",
+        "recheck_force_ev_per_ang": "largest force difference of recomputed frames (eV/Å)",
+        "fci_error_max_mev": "largest error against FCI (meV)",
+        "fci_error_nonparallelity_mev": "range of the error against FCI (meV)",
+    }
+    found = {}
+    for run in runs:
+        small_basis = "fci_error_max_mev" in run["metrics"]
+        known = run["metrics"] | ({} if small_basis else run["params"])
+        found |= {k: v for k, v in known.items() if k in labels}
+        if small_basis:
+            basis = run["params"].get("basis", "")
+            labels |= {k: f"{v}, {basis}" for k, v in labels.items() if k.startswith("fci_")}
+    rows = [[label, _plain(found[key])] for key, label in labels.items() if key in found]
+    return Table("Reference labels", ["", "value"], rows, source)
+
+
+def _plain(value) -> str:
+    if isinstance(value, str):
+        return value
+    return MISSING if value is None else number(float(value))

@@ -1,0 +1,78 @@
+"""Verdicts in words: badges, the deciding measure of a claim, and the answer at the head of the report."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qff.claims import VERDICTS
+from qff.report.numbers import interval, number, with_unit
+
+NAMES = {verdict: verdict.replace("_", " ") for verdict in VERDICTS}
+SYMBOLS = {
+    "reproduced": "✓",
+    "reproduced_with_deviation": "≈",
+    "not_reproduced": "✗",
+    "inconclusive": "?",
+    "not_tested": "–",
+}
+MEANINGS = {
+    "reproduced": "the whole 95 % interval over seeds satisfies the rule",
+    "reproduced_with_deviation": "the estimate satisfies the rule, part of its interval does not",
+    "not_reproduced": "the whole interval violates the rule",
+    "inconclusive": "the estimate violates the rule, but part of its interval satisfies it; or there is a single seed",
+    "not_tested": "this run does not hold the numbers",
+}
+STATEMENTS_UP_TO = 8  # claims; longer lists name the claims only
+
+
+def badge(verdict: str) -> str:
+    """Verdict as text that does not rely on colour."""
+    return f"{SYMBOLS.get(verdict, '')} {NAMES.get(verdict, verdict)}".strip()
+
+
+def decisive(rows: pd.DataFrame) -> pd.Series:
+    """The measure that settles a claim: the first one with the claim's own verdict."""
+    return rows[rows.measure_verdict == rows.verdict].iloc[0]
+
+
+def found(row: pd.Series) -> str:
+    """Estimate and interval of a measure, with its unit."""
+    return with_unit(f"{number(row.ours)} {interval(row.ci_low, row.ci_high)}", row.unit)
+
+
+def counted(verdicts: list[str]) -> str:
+    """2 reproduced, 1 inconclusive: in the order of the verdicts, those that occur."""
+    return ", ".join(f"{verdicts.count(v)} {NAMES[v]}" for v in VERDICTS if v in verdicts)
+
+
+def _reason(rows: pd.DataFrame) -> str:
+    row = decisive(rows)
+    if pd.isna(row.ours):
+        return f"no number for “{row.measure}”"
+    return f"{row.measure} is {found(row)}, the rule asks {row.rule}"
+
+
+def answer(claims: pd.DataFrame) -> list[str]:
+    """Sentences that say what was judged, what holds and what does not, and on which number it hangs."""
+    groups = dict(list(claims.groupby("claim_id", sort=False)))
+    if not groups:
+        return ["No claim was judged."]
+    verdicts = {claim: rows.verdict.iloc[0] for claim, rows in groups.items()}
+    seeds = sorted({int(n) for n in claims.n_seeds if n})
+    repetitions = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}" if seeds else "no"
+    plural = "" if len(groups) == 1 else "s"
+    sentences = [
+        f"{len(groups)} claim{plural} judged, with {repetitions} independent repetition{'' if seeds == [1] else 's'} "
+        f"(seeds): {counted(list(verdicts.values()))}."
+    ]
+    for verdict in VERDICTS:
+        members = [claim for claim, v in verdicts.items() if v == verdict]
+        if not members:
+            continue
+        parts = []
+        for claim in members:
+            rows = groups[claim]
+            part = f"“{rows.statement.iloc[0].rstrip('.')}”" if len(groups) <= STATEMENTS_UP_TO else claim
+            parts.append(part if verdict == "reproduced" else f"{part} ({_reason(rows)})")
+        sentences.append(f"{NAMES[verdict].capitalize()}: {'; '.join(parts)}.")
+    return sentences

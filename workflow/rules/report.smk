@@ -1,0 +1,261 @@
+"""Figures, one rule per subject, and the report that holds them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+FIGURES = f"{RESULTS}/figures"
+LABELS = {name: STUDY.models[name].label for name in CONFIG.models}
+TRACKED = [
+    path
+    for path in (
+        "docs/choices.md",
+        *(f"results/published/{name}" for name in ("claims.csv", "metrics.csv", "config.yaml")),
+    )
+    if Path(path).is_file()
+]
+
+
+# Kind of figure → systems that it is drawn for.
+KINDS = {
+    **dict.fromkeys(("reference", "training", "errors", "parity"), CONFIG.systems),
+    **dict.fromkeys(
+        ("effective_dimension", "fisher_spectrum"), CONFIG.systems if CONFIG.capacity.models else []
+    ),
+    "learning_curves": list(CONFIG.scaling.sizes),
+    "dynamics": CONFIG.systems,
+}
+CAPTIONS = {
+    kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()
+    for kind in KINDS
+}
+
+
+rule plot_reference:
+    """Reference curve and its error."""
+    input:
+        labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
+        fci=f"{RESULTS}/reference/{{system}}/fci/fci.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/reference_{{system}}.svg",
+            caption="../report/reference.rst",
+            category="Reference",
+            labels={"system": "{system}", "figure": "reference curve"},
+        ),
+        png=f"{FIGURES}/reference_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_reference/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_reference/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.reference"),
+        config=system_config,
+    script:
+        "../scripts/plot_reference.py"
+
+
+rule plot_training:
+    """Loss curves of all models."""
+    input:
+        curves=expand(
+            f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", model=CONFIG.models, allow_missing=True
+        ),
+    output:
+        svg=report(
+            f"{FIGURES}/training_{{system}}.svg",
+            caption="../report/training.rst",
+            category="Training and errors",
+            labels={"system": "{system}", "figure": "loss curves"},
+        ),
+        png=f"{FIGURES}/training_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_training/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_training/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.training"),
+        labels=LABELS,
+        models=CONFIG.models,
+    script:
+        "../scripts/plot_training.py"
+
+
+rule plot_errors:
+    """Test errors of all models and seeds."""
+    input:
+        metrics=expand(
+            f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", model=CONFIG.models, allow_missing=True
+        ),
+        intervals=expand(
+            f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", model=CONFIG.models, allow_missing=True
+        ),
+    output:
+        svg=report(
+            f"{FIGURES}/errors_{{system}}.svg",
+            caption="../report/errors.rst",
+            category="Training and errors",
+            labels={"system": "{system}", "figure": "test errors"},
+        ),
+        png=f"{FIGURES}/errors_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_errors/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_errors/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.errors"),
+        labels=LABELS,
+    script:
+        "../scripts/plot_errors.py"
+
+
+rule plot_parity:
+    """Residuals on the test frames."""
+    input:
+        predictions=expand(
+            f"{RESULTS}/evaluate/{{system}}/{{model}}/predictions.csv",
+            model=CONFIG.models,
+            allow_missing=True,
+        ),
+    output:
+        svg=report(
+            f"{FIGURES}/parity_{{system}}.svg",
+            caption="../report/parity.rst",
+            category="Training and errors",
+            labels={"system": "{system}", "figure": "residuals"},
+        ),
+        png=f"{FIGURES}/parity_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_parity/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_parity/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.parity"),
+        labels=LABELS,
+        models=CONFIG.models,
+    script:
+        "../scripts/plot_parity.py"
+
+
+rule plot_capacity:
+    """Effective dimension and Fisher spectra."""
+    input:
+        metrics=expand(
+            f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
+            model=CONFIG.capacity.models,
+            allow_missing=True,
+        ),
+        spectra=expand(
+            f"{RESULTS}/capacity/{{system}}/{{model}}/spectrum.csv",
+            model=CONFIG.capacity.models,
+            allow_missing=True,
+        ),
+    output:
+        dimension_svg=report(
+            f"{FIGURES}/effective_dimension_{{system}}.svg",
+            caption="../report/effective_dimension.rst",
+            category="Capacity",
+            labels={"system": "{system}", "figure": "effective dimension"},
+        ),
+        dimension_png=f"{FIGURES}/effective_dimension_{{system}}.png",
+        spectrum_svg=report(
+            f"{FIGURES}/fisher_spectrum_{{system}}.svg",
+            caption="../report/fisher_spectrum.rst",
+            category="Capacity",
+            labels={"system": "{system}", "figure": "Fisher spectra"},
+        ),
+        spectrum_png=f"{FIGURES}/fisher_spectrum_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_capacity/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_capacity/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.capacity"),
+        labels=LABELS,
+        settings=CONFIG.capacity.model_dump(mode="json"),
+    script:
+        "../scripts/plot_capacity.py"
+
+
+rule plot_scaling:
+    """Learning curves with their fits."""
+    input:
+        metrics=f"{RESULTS}/scaling/{{system}}/metrics.csv",
+        fits=f"{RESULTS}/scaling/{{system}}/fits.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/learning_curves_{{system}}.svg",
+            caption="../report/learning_curves.rst",
+            category="Scaling with data",
+            labels={"system": "{system}", "figure": "learning curves"},
+        ),
+        png=f"{FIGURES}/learning_curves_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_scaling/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_scaling/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.scaling"),
+        labels=LABELS,
+    script:
+        "../scripts/plot_scaling.py"
+
+
+rule plot_dynamics:
+    """Trajectories, their deviation, and conservation of energy."""
+    input:
+        reference=f"{RESULTS}/dynamics/{{system}}/reference/trajectory.csv",
+        reference_metrics=f"{RESULTS}/dynamics/{{system}}/reference/metrics.csv",
+        on_the_fly=f"{RESULTS}/dynamics/{{system}}/on_the_fly/trajectory.csv",
+        trajectories=expand(
+            f"{RESULTS}/dynamics/{{system}}/{{model}}/trajectory.csv",
+            model=CONFIG.dynamics.models,
+            allow_missing=True,
+        ),
+    output:
+        svg=report(
+            f"{FIGURES}/dynamics_{{system}}.svg",
+            caption="../report/dynamics.rst",
+            category="Dynamics",
+            labels={"system": "{system}", "figure": "trajectories"},
+        ),
+        png=f"{FIGURES}/dynamics_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_dynamics/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_dynamics/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.dynamics"),
+        labels=LABELS,
+        models=CONFIG.dynamics.models,
+    script:
+        "../scripts/plot_dynamics.py"
+
+
+rule build_report:
+    """One self-contained HTML file. Benchmarks and invocations are read as far as they exist."""
+    input:
+        claims=f"{RESULTS}/claims.csv",
+        metrics=f"{RESULTS}/metrics.csv",
+        figures=[f"{FIGURES}/{kind}_{s}.svg" for kind, systems in KINDS.items() for s in systems],
+        fits=expand(f"{RESULTS}/scaling/{{s}}/fits.csv", s=CONFIG.scaling.sizes),
+        records=lambda w: [r for stage in STAGES for r in records_of(SimpleNamespace(stage=stage))],
+        tracked=ancient(TRACKED),
+    output:
+        report=report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        config=f"{RESULTS}/config.yaml",
+    log:
+        f"{RESULTS}/logs/build_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/build_report.tsv"
+    params:
+        context=context("qff.stages.report"),
+        config=CONFIG.model_dump(mode="json"),
+        systems={name: STUDY.systems[name].label for name in CONFIG.systems},
+        models=LABELS,
+        captions=CAPTIONS,
+        tracked={
+            path: tracked_digest(path)
+            for path in (*TRACKED, "workflow/qff/report/template.html", "workflow/qff/report/style.css")
+        },
+    script:
+        "../scripts/build_report.py"

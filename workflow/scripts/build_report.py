@@ -1,0 +1,20 @@
+"""The report."""
+
+from pathlib import Path
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.report import build_report
+
+    build_report(
+        config=snakemake.params.config,
+        systems=snakemake.params.systems,
+        models=snakemake.params.models,
+        captions=snakemake.params.captions,
+        results_path=str(Path(snakemake.output.report).parent),
+        published_path="results/published",
+        choices_path="docs/choices.md",
+        report_path=snakemake.output.report,
+        config_path=snakemake.output.config,
+    )
