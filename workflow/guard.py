@@ -29,7 +29,12 @@ def main(command: list[str]) -> int:
                 return 75
             time.sleep(0.5)
     os.set_inheritable(handle, True)  # as long as any part of the run lives, the lock is held
-    subprocess.run([*command, "--unlock", "--quiet", "all"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False)
+    subprocess.run(
+        [*command, "--unlock", "--quiet", "all"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=False,
+    )
     os.execvp(command[0], command)
 
 

@@ -246,5 +246,3 @@ def test_training_learns_the_curve():
     energies, forces = potential.energy_and_forces(frames.positions[test])
     assert np.sqrt(((energies - frames.energies[test]) ** 2).mean()) < 0.01 * frames.energies.std()
     assert np.sqrt(((forces - frames.forces[test]) ** 2).mean()) < 0.01 * frames.forces.std()
-
-

@@ -21,7 +21,11 @@ SMOKE = ["--configfile", "config/smoke.yaml"]
 def copy_repository(target: Path) -> Path:
     """What git would give a new user, uncommitted edits included."""
     names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split("\n")
     for name in filter(None, names):
         if (ROOT / name).is_file():
@@ -31,7 +35,15 @@ def copy_repository(target: Path) -> Path:
 
 
 def command(*arguments: str, cores: int = 2) -> list[str]:
-    snakemake = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--workflow-profile", "workflow/profiles/local"]
+    snakemake = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        str(cores),
+        "--workflow-profile",
+        "workflow/profiles/local",
+    ]
     return [sys.executable, "workflow/guard.py", *snakemake, *arguments]
 
 
@@ -59,7 +71,12 @@ def jobs_of(dry_run: str) -> set[str]:
 def numbers(folder: Path, profile: str) -> dict[str, bytes]:
     """Everything that must not depend on cores, interruptions or the clock."""
     results = folder / "results" / profile
-    names = ["claims.csv", "claims.json", "metrics.csv", *(str(p.relative_to(results)) for p in results.rglob("*.safetensors"))]
+    names = [
+        "claims.csv",
+        "claims.json",
+        "metrics.csv",
+        *(str(p.relative_to(results)) for p in results.rglob("*.safetensors")),
+    ]
     names += [str(p.relative_to(results)) for p in results.rglob("curves.csv")]
     names += [str(p.relative_to(results)) for p in results.rglob("trajectory.csv")]
     return {name: (results / name).read_bytes() for name in sorted(names)}
@@ -149,7 +166,11 @@ def test_an_edit_reruns_what_uses_it(finished, edited, included, excluded):
 def test_a_fresh_clones_times_change_nothing(finished):
     """git sets all modification times to now: no reason to compute anything again."""
     later = time.time() + 100
-    for path in [*(finished / "config").iterdir(), *(finished / "results/published").rglob("*"), finished / "Snakefile"]:
+    for path in [
+        *(finished / "config").iterdir(),
+        *(finished / "results/published").rglob("*"),
+        finished / "Snakefile",
+    ]:
         if path.is_file():
             os.utime(path, (later, later))
     assert "Nothing to be done" in (done := run(finished, *TINY, "-n")).stdout + done.stderr

@@ -80,7 +80,9 @@ _ALL_WORDS = ["".join("Z" if (k >> q) & 1 else "I" for q in range(3)) for k in r
     ids=["parity_10_10", "parity_1_1", "parity_10_1", "outcomes_10_10"],
 )
 def test_qiskit_machine_learning(words, n_inputs, n_weights, published):
-    assert capacity.effective_dimension(_fisher(n_weights, n_inputs, words), 5000) == pytest.approx(published, abs=1e-5)
+    assert capacity.effective_dimension(_fisher(n_weights, n_inputs, words), 5000) == pytest.approx(
+        published, abs=1e-5
+    )
 
 
 def test_bernoulli_is_the_two_outcome_case():

@@ -58,7 +58,9 @@ class Invocation:
         }
         write_json(self.path, record)
         # The last word of this invocation for MLflow, and whatever an unreachable store missed before.
-        subprocess.run([sys.executable, "-m", "qff.tracking", "sync", str(self.results), "--uri", self.config.tracking.uri])
+        subprocess.run(
+            [sys.executable, "-m", "qff.tracking", "sync", str(self.results), "--uri", self.config.tracking.uri]
+        )
 
     def summary(self) -> None:
         """What was found and where to look."""

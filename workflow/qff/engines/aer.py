@@ -98,7 +98,9 @@ class AerEngine:
 def _detached(tape):
     """Tape with plain floats as angles."""
     operations = [
-        qml.ops.functions.bind_new_parameters(o, [float(torch.as_tensor(p).detach()) for p in o.parameters]) if o.num_params else o
+        qml.ops.functions.bind_new_parameters(o, [float(torch.as_tensor(p).detach()) for p in o.parameters])
+        if o.num_params
+        else o
         for o in tape.operations
     ]
     return qml.tape.QuantumScript(operations, tape.measurements)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from qff.config import SystemConfig, validate
 from qff.errors import DataError
 from qff.provenance import RunRecord
-from qff.systems import System
+
+if TYPE_CHECKING:
+    from qff.systems import System
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Context:
 
 
 def system_from(name: str, config: dict) -> System:
+    from qff.systems import System  # torch: not for stages that only draw or join tables
+
     return System(name, validate(SystemConfig, config, f"system {name}"))
 
 
