@@ -4,16 +4,14 @@ import numpy as np
 import pennylane as qml
 import pytest
 import torch
-import yaml
-
 from qff.circuits import Circuit, build_circuit
-from qff.config import load_study
+from qff.config import load_study, read_yaml
 from qff.engines import build_engine
 from qff.errors import ConfigError, UnsupportedOperation
 from qff.models import build_architecture
 from qff.systems import System
 
-STUDY = load_study(yaml.safe_load(open("config/config.yaml", encoding="utf-8")))
+STUDY = load_study(read_yaml("config/config.yaml"))
 
 
 def arguments(circuit, members=2, frames=3, directions=2, seed=0):
@@ -182,9 +180,9 @@ def test_counts_and_dead_parameters_of_the_declared_circuits():
             return self.engine.evaluate(theta, values)[0]
 
     cases = [
-        (dict(n_qubits=3, layers=10), 50, 2),
-        (dict(n_qubits=3, layers=12, connectivity="full", triples=True, initial_block=True), 87, 1),
-        (dict(n_qubits=6, layers=10, triples=True, initial_block=True), 135, 14),
+        ({"n_qubits": 3, "layers": 10}, 50, 2),
+        ({"n_qubits": 3, "layers": 12, "connectivity": "full", "triples": True, "initial_block": True}, 87, 1),
+        ({"n_qubits": 6, "layers": 10, "triples": True, "initial_block": True}, 135, 14),
     ]
     for settings, count, dead in cases:
         circuit = build_circuit("kiss", **settings)

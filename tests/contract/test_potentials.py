@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import yaml
-
-from qff.config import TrainingConfig, load_study
+from qff.config import TrainingConfig, load_study, read_yaml
 from qff.data import read_frames, split_frames
 from qff.errors import DomainError, ModelFileError
 from qff.models import Potential, build_architecture, load
@@ -13,7 +11,7 @@ from qff.models.architecture import Inputs
 from qff.systems import System
 from qff.training.ensemble import build_ensemble, initial_ensemble
 
-STUDY = load_study(yaml.safe_load(open("config/config.yaml", encoding="utf-8")))
+STUDY = load_study(read_yaml("config/config.yaml"))
 CASES = [(s, m) for m, entry in STUDY.models.items() for s in entry.systems]
 
 
@@ -173,7 +171,6 @@ def test_extreme_geometries_are_sane(case):
 
 def test_calculator_agrees_and_checks_its_atoms(case):
     import ase
-
     from qff.calculator import PotentialCalculator
     from qff.errors import DataError
 

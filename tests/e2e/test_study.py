@@ -123,7 +123,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 def test_killed_at_random_moments_it_ends_at_the_same_numbers(finished, tmp_path):
     """kill -9 of the driver alone, then of its whole process group; two cores instead of one."""
     folder = copy_repository(tmp_path / "two cores")
-    rng = random.Random()  # noqa: S311
+    rng = random.Random()
     waits = []
     for whole_group in (False, True):
         process = subprocess.Popen(

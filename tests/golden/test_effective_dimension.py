@@ -4,7 +4,6 @@ import numpy as np
 import pennylane as qml
 import pytest
 import torch
-
 from qff import capacity
 from qff.circuits import Circuit
 from qff.engines import build_engine

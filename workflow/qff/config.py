@@ -283,13 +283,24 @@ def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
     folder = Path(folder)
     systems = {
         name: validate(SystemConfig, value, f"{folder / 'systems.yaml'}, {name}")
-        for name, value in (read_yaml(folder / "systems.yaml") or {}).items()
+        for name, value in _entries(folder / "systems.yaml").items()
     }
     models = {
         name: validate(ModelConfig, {"name": name, **value}, f"{folder / 'models.yaml'}, {name}")
-        for name, value in (read_yaml(folder / "models.yaml") or {}).items()
+        for name, value in _entries(folder / "models.yaml").items()
     }
     return Study(config=validate(Config, config, "config"), systems=systems, models=models).check()
+
+
+def _entries(path: Path) -> dict[str, dict]:
+    """Named entries of a file: a mapping of mappings."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping from names to entries, got {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}, {name}: expected a mapping of settings, got {value!r}")
+    return content
 
 
 def _short(problem) -> bool:

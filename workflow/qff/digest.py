@@ -13,8 +13,9 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-# Where results go and what is said about them, not what they are: edits here must not re-run the study.
-_IGNORED = {"qff.jobs", "qff.provenance", "qff.errors", "qff.tracking", "qff.digest", "qff.invocation"}
+# Where results go and what is said about them, not what they are: edits here must not re-run the study. The
+# configuration reaches jobs by value, as parameters of their own.
+_IGNORED = {"qff.config", "qff.jobs", "qff.provenance", "qff.errors", "qff.tracking", "qff.digest", "qff.invocation"}
 
 
 def _file(module: str) -> Path | None:

@@ -18,6 +18,8 @@ SCF_TOLERANCE = 1e-11  # Ha
 CC_TOLERANCE = 1e-10  # Ha
 AMPLITUDE_TOLERANCE = 1e-8
 LAMBDA_TOLERANCE = 1e-8
+SCF_CYCLES = 100
+CC_ATTEMPTS = ((0.0, 100), (0.2, 300), (0.6, 1000))  # level shift (Ha), cycles
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def hartree_fock(mol, where: str):
 
     def attempt(retry: int, start=None):
         mf = scf.RHF(mol)
-        mf.conv_tol, mf.max_cycle = SCF_TOLERANCE, 100
+        mf.conv_tol, mf.max_cycle = SCF_TOLERANCE, SCF_CYCLES
         if retry == 1:
             mf.level_shift = 0.3
         elif retry == 2:
@@ -82,14 +84,14 @@ def coupled_cluster(mf, where: str):
     """
     from pyscf import cc
 
-    for retry, (shift, cycles) in enumerate(((0.0, 100), (0.2, 300), (0.6, 1000))):
+    for retry, (shift, cycles) in enumerate(CC_ATTEMPTS):
         solver = cc.CCSD(mf)
         solver.conv_tol, solver.conv_tol_normt = CC_TOLERANCE, AMPLITUDE_TOLERANCE
         solver.level_shift, solver.max_cycle = shift, cycles
         solver.kernel()
         if solver.converged:
             return solver, solver.ccsd_t(), retry
-    raise LabelError(f"{where}: CCSD did not converge, with level shifts and 1000 cycles neither")
+    raise LabelError(f"{where}: CCSD did not converge, with level shifts and more cycles neither")
 
 
 def _gradient(solver, where: str) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""Shared fixtures: the repository's own configuration, and a hydrogen-chain-sized molecule that labels in a moment."""
+
+from pathlib import Path
+
+import pytest
+
+from qff.config import SystemConfig, load_study, read_yaml, validate
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def study():
+    return load_study(read_yaml(ROOT / "config/config.yaml"), ROOT / "config")
+
+
+@pytest.fixture
+def small_system(tmp_path) -> SystemConfig:
+    """LiH in a minimal basis on a short, narrow scan: real CCSD(T) labels in a tenth of a second each."""
+    return validate(
+        SystemConfig,
+        {
+            "label": "LiH",
+            "atoms": ["Li", "H"],
+            "masses_amu": [7.016, 1.0078],
+            "coordinates": [{"kind": "bond", "atoms": [0, 1], "bounds": [1.2, 2.2]}],
+            "reference": {
+                "method": "CCSD(T)",
+                "basis": "6-31g",
+                "check_basis": "sto-3g",
+                "scan": {
+                    "minimum": 1.4, "maximum": 1.9, "n_frames": 10, "focus": 1.6, "focus_width": 0.3, "focus_density": 1.0,
+                },
+                "frozen": str(tmp_path / "frozen.extxyz"),
+            },
+            "split": {"n_train": 5, "n_validation": 2},
+        },
+        "small",
+    )  # fmt: skip
