@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from qff.config import SystemConfig, load_study, read_yaml, validate
 
 ROOT = Path(__file__).resolve().parents[1]

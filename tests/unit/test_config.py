@@ -6,7 +6,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
 from qff import config_docs
 from qff.config import Config, SystemConfig, load_study, read_yaml, validate
 from qff.errors import ConfigError

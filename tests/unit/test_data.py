@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from qff.config import SplitConfig
 from qff.data import LabelledFrames, read_frames, split_frames, write_frames
 from qff.errors import DataError, DomainError
@@ -115,7 +114,7 @@ def test_frames_outside_the_bounds_are_named(study):
     system = System("lih", study.systems["lih"])
     positions = torch.zeros(3, 2, 3, dtype=torch.float64)
     positions[:, 1, 2] = torch.tensor([1.6, 0.5, 2.0])
-    with pytest.raises(DomainError, match="frame 1 of lih: bond .* = 0.5000 Å"):
+    with pytest.raises(DomainError, match=r"frame 1 of lih: bond .* = 0\.5000 Å"):
         system.scaled_coordinates(positions)
 
 

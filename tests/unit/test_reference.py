@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from qff.config import ReferenceConfig
 from qff.data import read_frames, write_frames
 from qff.errors import DataError, LabelError
@@ -108,7 +107,7 @@ def test_provenance_must_fit(small_system, frozen):
     with pytest.raises(DataError, match="frame 3"):
         read_frozen(frozen, small_system)
     provenance.write_text("{")
-    with pytest.raises(DataError, match="provenance of frozen.extxyz is unreadable"):
+    with pytest.raises(DataError, match=r"provenance of frozen\.extxyz is unreadable"):
         read_frozen(frozen, small_system)
 
 
