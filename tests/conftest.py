@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from qff.config import SystemConfig, load_study, read_yaml, validate
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("shared cores", deadline=None)  # a slow machine is no counterexample
+settings.load_profile("shared cores")
 
 
 @pytest.fixture(scope="session")

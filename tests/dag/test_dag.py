@@ -21,7 +21,7 @@ def snakemake(*arguments, cwd=ROOT, **environment):
         env=place,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

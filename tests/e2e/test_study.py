@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess:
     done = subprocess.run(
-        command(*arguments, cores=cores), cwd=folder, env=environment(), capture_output=True, text=True, timeout=900
+        command(*arguments, cores=cores), cwd=folder, env=environment(), capture_output=True, text=True, timeout=1700
     )
     if check and done.returncode:
         raise AssertionError(f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
@@ -211,7 +211,7 @@ def test_an_unreachable_store_does_not_stop_the_study(finished):
     store.unlink()
     sync = [sys.executable, "-m", "qff.tracking", "sync", "results/tiny"]
     place = environment() | {"PYTHONPATH": str(finished / "workflow")}
-    subprocess.run(sync, cwd=finished, env=place, check=True, capture_output=True, timeout=300)
+    subprocess.run(sync, cwd=finished, env=place, check=True, capture_output=True, timeout=900)
     assert not (finished / "results/tiny/tracking/pending").exists()
     assert store.is_file()
 

@@ -438,7 +438,7 @@ def assert_outage(study, uri, capsys):
     """A failing store: False within seconds, a warning, a marker, and nothing else."""
     start = time.monotonic()
     assert tracking.sync_quietly(study.results, uri, ["evaluate"]) is False
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 120  # MLflow by itself would try again for an hour
     warning = capsys.readouterr().err
     assert uri in warning
     assert "runs of evaluate" in warning
