@@ -1,4 +1,4 @@
-"""Shared fixtures: the repository's own configuration, and a hydrogen-chain-sized molecule that labels in a moment."""
+"""Shared fixtures: the study's own configuration, and a molecule in a small basis that is labelled in a moment."""
 
 from pathlib import Path
 
