@@ -16,8 +16,8 @@ def study():
     return load_study(read_yaml(ROOT / "config/config.yaml"), ROOT / "config")
 
 
-@pytest.fixture
-def small_system(tmp_path) -> SystemConfig:
+@pytest.fixture(scope="session")
+def small_system(tmp_path_factory) -> SystemConfig:
     """LiH in a minimal basis on a short, narrow scan: real CCSD(T) labels in a tenth of a second each."""
     return validate(
         SystemConfig,
@@ -33,7 +33,7 @@ def small_system(tmp_path) -> SystemConfig:
                 "scan": {
                     "minimum": 1.4, "maximum": 1.9, "n_frames": 10, "focus": 1.6, "focus_width": 0.3, "focus_density": 1.0,
                 },
-                "frozen": str(tmp_path / "frozen.extxyz"),
+                "frozen": str(tmp_path_factory.mktemp("small") / "frozen.extxyz"),
             },
             "split": {"n_train": 5, "n_validation": 2},
         },

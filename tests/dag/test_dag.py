@@ -1,7 +1,9 @@
 """The workflow without running it."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,28 +12,79 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
+# What `snakemake --lint` may say: hints that do not apply here, with the reason.
+IRRELEVANT_HINTS = {
+    "Specify a conda environment or container for each rule.",  # one locked environment for the whole study
+}
 HEAVY = ("torch", "pyscf", "pennylane", "mlflow", "qiskit", "matplotlib")
 
 
 def snakemake(*arguments, cwd=ROOT, **environment):
-    place = {k: v for k, v in os.environ.items() if not k.startswith(("QFF_", "PYTHONPATH"))} | environment
+    outer = ("QFF_", "PYTHONPATH", "PYTHONHASHSEED")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=cwd,
-        env=place,
+        env=inherited | environment,
         capture_output=True,
         text=True,
         timeout=600,
     )
 
 
-def fresh(tmp_path, *arguments, **environment):
-    """A dry run in an empty folder that has the repository's files but no results."""
+def place(tmp_path):
+    """An empty folder that has the repository's files but no results."""
+    tmp_path.mkdir(exist_ok=True)
     for name in ("Snakefile", "workflow", "config", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/published").symlink_to(ROOT / "results/published")
-    return snakemake("-n", "--cores", "1", *arguments, cwd=tmp_path, **environment)
+    return tmp_path
+
+
+def fresh(tmp_path, *arguments, **environment):
+    """A dry run without any results."""
+    return snakemake("-n", "--cores", "1", *arguments, cwd=place(tmp_path), **environment)
+
+
+def edited(tmp_path):
+    """The same with a copy of the package, to be edited."""
+    place(tmp_path)
+    (tmp_path / "workflow").unlink()
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+# Dumps the parameters of every rule while the workflow is parsed; evaluates those that depend on wildcards.
+RECORDER = """
+import json
+from types import SimpleNamespace
+
+
+include: "Snakefile"
+
+
+recorded = {
+    r.name: {
+        k: v(SimpleNamespace(system="lih", model="qnn", n="5", stage="train")) if callable(v) else v
+        for k, v in r.params.items()
+    }
+    for r in workflow.rules
+}
+with open("params.json", "w") as handle:
+    json.dump(recorded, handle, indent=1, sort_keys=True)
+"""
+
+
+def parameters(folder, **environment):
+    """Parameters of all rules, and the names of all jobs, as one process sees them."""
+    (folder / "Recorder").write_text(RECORDER)
+    arguments = ("-n", "-s", "Recorder", "--cores", "1", "--quiet", "host", "--", "all")
+    done = snakemake(*arguments, cwd=folder, **environment)
+    assert done.returncode == 0, done.stderr
+    jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
+    outputs = re.findall(r"^    output: (.*)$", done.stdout, re.MULTILINE)
+    return json.loads((folder / "params.json").read_text()), sorted(jobs), sorted(outputs)
 
 
 def rules():
@@ -54,15 +107,71 @@ def test_dry_run(tmp_path, overlay):
     assert not list((tmp_path / "results").glob("[!p]*")), "a dry run writes nothing"
 
 
+def test_recalculation_can_be_asked_for_on_the_command_line(tmp_path):
+    done = fresh(tmp_path, "--config", "reference={mode: recompute, chunks: 3}")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^label_chunk\s+3$", done.stdout, re.MULTILINE)
+    assert "import_reference" not in done.stdout
+
+
+def test_every_process_sees_the_same_jobs_and_parameters(tmp_path):
+    """No time, random number, memory address or order of a set: a second run has nothing to do."""
+    first = parameters(place(tmp_path / "a"), PYTHONHASHSEED="1")
+    second = parameters(place(tmp_path / "elsewhere"), PYTHONHASHSEED="2")
+    assert first == second
+    recorded, jobs, outputs = first
+    assert len(jobs) == len(outputs) + 1  # `all` has no output
+    assert {name for _, name, _ in rules()} - {"label_chunk", "collect_reference"} == set(recorded) - {"all"}
+    for name in set(recorded) - {"all", "track_stage"}:  # tracking is a sink: its code changes no result
+        assert re.fullmatch("[0-9a-f]{16}", recorded[name]["context"]["code_digest"]), name
+    text = json.dumps(recorded)
+    assert str(tmp_path) not in text
+    assert "0x" not in text
+
+
+@pytest.mark.parametrize(
+    ("edit", "rerun"),
+    [
+        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "fit_scaling", "run_dynamics", "run_reference_dynamics", "run_on_the_fly"}),
+        ("qff/claims.py", {"collect_metrics", "judge_claims", "build_report"}),
+        ("qff/tracking.py", set()),
+    ],
+    ids=["a_model", "judging", "tracking"],
+)  # fmt: skip
+def test_an_edit_changes_the_parameters_of_its_users_only(tmp_path, edit, rerun):
+    folder = edited(tmp_path)
+    before, *_ = parameters(folder)
+    with open(folder / "workflow" / edit, "a", encoding="utf-8") as handle:
+        handle.write("\n# edited\n")
+    after, *_ = parameters(folder)
+    assert {name for name in before if before[name] != after[name]} == rerun
+
+
+def test_linting_finds_nothing_new(tmp_path):
+    done = snakemake("--lint", cwd=place(tmp_path))
+    hints = set(re.findall(r"^    \* (.*):$", done.stdout + done.stderr, re.MULTILINE))
+    assert hints - IRRELEVANT_HINTS == set()
+
+
+def test_the_trap_for_heavy_imports_catches_them(tmp_path):
+    """The test below can fail: also for an import inside the included rules."""
+    folder = edited(tmp_path)
+    (folder / "trap").mkdir()
+    (folder / "trap/torch.py").write_text("raise SystemExit('a dry run imports torch')\n")
+    with open(folder / "workflow/rules/common.smk", "a", encoding="utf-8") as handle:
+        handle.write("\nfrom qff.systems import System\n")
+    done = snakemake("-n", "--cores", "1", cwd=folder, PYTHONPATH=str(folder / "trap"))
+    assert done.returncode != 0
+    assert "a dry run imports torch" in done.stdout + done.stderr
+
+
 def test_dry_run_imports_nothing_heavy(tmp_path):
     """Importing one of them anywhere, in Snakemake or a subprocess of it, would fail the dry run."""
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in HEAVY:
         (trap / f"{name}.py").write_text(f"raise SystemExit('a dry run imports {name}')\n")
-    place = tmp_path / "study"
-    place.mkdir()
-    done = fresh(place, PYTHONPATH=str(trap))
+    done = fresh(tmp_path / "study", PYTHONPATH=str(trap))
     assert done.returncode == 0, done.stderr + done.stdout
 
 
@@ -77,6 +186,8 @@ def test_rules_keep_the_house_order(file, name, body):
     lines = (ROOT / f"workflow/scripts/{name}.py").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 25
     assert file != "common.smk"
+    for path in re.findall(r"\{RESULTS\}/(?:logs|benchmarks)/(\w+)", body):
+        assert path == name, f"log or benchmark of {name} is named after {path}"
 
 
 def test_no_script_is_left_over():
@@ -96,14 +207,39 @@ def test_no_job_but_tracking_imports_mlflow():
     ("arguments", "message"),
     [
         (["--config", "sedes=3"], "unknown key 'sedes': did you mean 'seeds'?"),
-        (["--config", "seeds=none"], "seeds"),
+        (["--config", "seeds=none"], "seeds: Input should be a valid integer (got 'none')"),
+        (["--config", "seeds=0"], "seeds: Input should be greater than or equal to 1"),
+        (["--config", "training={optimizer: adam}"], "unknown key 'training.optimizer': did you mean 'optimiser'?"),
+        (["--config", "dynamics={time_step_fs: -0.25}"], "dynamics.time_step_fs: Input should be greater than 0"),
+        (["--config", "profile=published"], "results/published/ is not a run's"),
         (["--config", "systems=[lhi]"], "did you mean 'lih'?"),
         (["--config", "models=[qnn,amber]"], "unknown 'amber'"),
-        (["--configfile", "config/nothing.yaml"], "config/nothing.yaml"),
     ],
 )
 def test_bad_configuration_stops_the_dry_run(tmp_path, arguments, message):
     done = fresh(tmp_path, *arguments)
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("systems.yaml", "- lih\n", "expected a mapping from names to entries, got list"),
+        ("models.yaml", "qnn: text\n", "models.yaml, qnn: expected a mapping of settings, got 'text'"),
+        ("models.yaml", None, "models.yaml: no such file"),
+        ("systems.yaml", "lih: {\n", "systems.yaml: not valid YAML"),
+    ],
+)
+def test_broken_files_stop_the_dry_run(tmp_path, file, content, message):
+    place(tmp_path)
+    (tmp_path / "config").unlink()
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "config" / file).unlink()
+    if content is not None:
+        (tmp_path / "config" / file).write_text(content)
+    done = snakemake("-n", "--cores", "1", cwd=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

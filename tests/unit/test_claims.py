@@ -1,12 +1,18 @@
 """Judging: from numbers to verdicts."""
 
+from itertools import combinations_with_replacement, permutations
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from qff.claims import Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
+from hypothesis import given
+from hypothesis import strategies as st
+from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
 from qff.config import validate
+from qff.dynamics import observables
 from qff.errors import ConfigError
-from qff.evaluation import METRIC_COLUMNS
+from qff.evaluation import METRIC_COLUMNS, errors
 from scipy import stats
 
 
@@ -33,6 +39,12 @@ def measure(**settings):
         ([2.0, 3.9, 1.0, 5.5, 2.5], {"at_most": 2.0}, "inconclusive"),
         ([1.0, 1.1, 0.9, 1.0, 1.05], {"at_least": 0.5, "at_most": 2.0}, "reproduced"),
         ([0.1, 0.11, 0.09], {"at_least": 0.5, "at_most": 2.0}, "not_reproduced"),
+        ([0.1, 0.9, 5.0], {"at_least": 0.5, "at_most": 2.0}, "reproduced_with_deviation"),
+        ([0.05, 0.2, 2.5], {"at_least": 0.5, "at_most": 2.0}, "inconclusive"),
+        ([1.0, 1.0, 1.0], {"at_least": 1.0}, "reproduced"),  # the limit itself is inside
+        ([1.0, 1.0, 1.0], {"at_most": 1.0}, "reproduced"),
+        ([-1.0, -1.1, -0.9], {"at_least": 0.0}, "not_reproduced"),
+        ([9.0], {"at_most": 2.0}, "inconclusive"),  # one number refutes nothing either
         ([1.0], {"at_most": 2.0}, "inconclusive"),
         ([1.0, np.nan, 1.0], {"at_most": 2.0}, "not_tested"),
         ([1.0, np.inf, 1.0], {"at_most": 2.0}, "not_tested"),
@@ -49,6 +61,10 @@ def test_intervals_are_student_t():
     found = estimate(values, logarithmic=False)
     low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
     assert (found.value, found.low, found.high, found.n_seeds) == pytest.approx((0.2, low, high, 4))
+    factors = np.array([1.0, 2.0, 4.0, 16.0])
+    low, high = stats.t.interval(0.95, 3, np.log(factors).mean(), stats.sem(np.log(factors)))
+    found = estimate(factors, logarithmic=True)
+    assert (found.value, found.low, found.high) == pytest.approx((2**1.75, np.exp(low), np.exp(high)))
     positive = np.array([0.1, 1.0, 10.0])
     assert estimate(positive, logarithmic=True).value == pytest.approx(1.0)
     single = estimate([3.0], logarithmic=False)
@@ -70,6 +86,50 @@ def test_comparisons_are_paired_by_seed():
     assert measure_estimate(partly, "lih", m)[0].n_seeds == 3
     difference = measure(against="nn", combine="difference", at_least=0.0)
     assert measure_estimate(metrics, "lih", difference)[0].value == pytest.approx(0.5 * base.mean())
+    assert measure_estimate(metrics, "lih", difference)[1] == "meV"
+
+
+@pytest.mark.parametrize("other", [{}, {"nn": [1.0, np.nan]}, {"nn": [1.0, 0.0]}], ids=["absent", "nan", "zero"])
+def test_a_comparison_with_numbers_that_are_not_there_is_not_tested(other):
+    m = measure(against="nn", combine="ratio", at_most=2.0)
+    metrics = table(qnn=[1.0, 1.1], **other)
+    assert verdict_of(m, measure_estimate(metrics, "lih", m)[0]) == "not_tested"
+
+
+def test_seeds_that_do_not_overlap_are_no_pairs():
+    metrics = table(qnn=[1.0, 1.1], nn=[1.0, 1.1])
+    metrics.loc[metrics.model == "nn", "seed"] += 2
+    m = measure(against="nn", combine="ratio", at_most=2.0)
+    assert measure_estimate(metrics, "lih", m)[0] is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"quantity": "force_rmse"}, {"split": "train"}, {"variant": "x"}, {"model": "nn"}]
+)
+def test_every_part_of_a_measure_counts(change):
+    assert measure_estimate(table(qnn=[1.0, 2.0]), "lih", measure(**{"at_most": 1.0, **change}))[0] is None
+    assert measure_estimate(table(qnn=[1.0, 2.0]), "h2o", measure(at_most=1.0))[0] is None
+
+
+@given(
+    st.lists(st.floats(0.01, 100), min_size=2, max_size=8),
+    st.floats(0.01, 100),
+    st.floats(1, 1e3),
+)
+def test_verdicts_follow_from_where_the_interval_lies(values, limit, unit):
+    """Tighter rules never judge better, and the unit does not matter."""
+    order = {
+        v: i for i, v in enumerate(("reproduced", "reproduced_with_deviation", "inconclusive", "not_reproduced"))
+    }
+
+    def judged(factor, at_most):
+        m = measure(at_most=at_most)
+        return order[verdict_of(m, measure_estimate(table(qnn=[factor * v for v in values]), "lih", m)[0])]
+
+    assert judged(1, limit) >= judged(1, 2 * limit)
+    found = measure_estimate(table(qnn=values), "lih", measure(at_most=limit))[0]
+    if min(abs(np.log(x / limit)) for x in (found.low, found.value, found.high)) > 1e-6:
+        assert judged(1, limit) == judged(unit, unit * limit)
 
 
 def test_a_claim_is_as_strong_as_its_weakest_measure():
@@ -78,6 +138,14 @@ def test_a_claim_is_as_strong_as_its_weakest_measure():
     assert combine(["reproduced_with_deviation", "inconclusive"]) == "inconclusive"
     assert combine(["inconclusive", "not_tested"]) == "not_tested"
     assert combine(["not_tested", "not_reproduced", "reproduced"]) == "not_reproduced"
+
+
+@pytest.mark.parametrize("pair", combinations_with_replacement(VERDICTS, 2), ids=" + ".join)
+def test_the_weakest_verdict_wins_wherever_it_stands(pair):
+    strongest_first = ("reproduced", "reproduced_with_deviation", "inconclusive", "not_tested", "not_reproduced")
+    weakest = max(pair, key=strongest_first.index)
+    for verdicts in permutations([*pair, pair[0]]):
+        assert combine(list(verdicts)) == weakest
 
 
 def test_judge_writes_one_row_per_measure():
@@ -109,11 +177,36 @@ def test_ambiguous_measures_are_refused():
         ({"at_most": 1.0, "against": "nn"}, "go together"),
         ({"at_most": 1.0, "atmost": 1.0}, r"unknown key 'atmost': did you mean 'at_most'\?"),
         ({"at_most": "low"}, "at_most"),
+        ({"at_most": float("inf")}, "at_most: .*finite"),
+        ({"at_least": float("nan")}, "at_least: .*finite"),
+        ({"at_most": 1.0, "against": "nn", "combine": "quotient"}, "combine"),
+        ({"at_most": 1.0, "model": "Q N N"}, "model: .*pattern"),
     ],
 )
 def test_bad_measures(settings, message):
     with pytest.raises(ConfigError, match=message):
         validate(Measure, {"label": "x", "quantity": "q", "model": "qnn", **settings}, "claims")
+
+
+GOOD = """kiss.x:
+  source: s
+  statement: t
+  system: lih
+  published: p
+  evidence: errors_lih
+  measures:
+    - {label: l, quantity: q, model: qnn, at_most: 1.0}
+"""
+
+
+def test_a_good_claims_file(tmp_path):
+    (tmp_path / "claims.yaml").write_text(GOOD)
+    assert load_claims(tmp_path / "claims.yaml")["kiss.x"].measures[0].at_most == 1.0
+
+
+def test_a_missing_claims_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"claims\.yaml: no such file"):
+        load_claims(tmp_path / "claims.yaml")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +216,12 @@ def test_bad_measures(settings, message):
         ("- a", "holds no claims"),
         ("a: [", "not valid YAML"),
         ("kiss.x: {source: s}", "kiss.x: statement"),
+        ("kiss.x: text", "kiss.x: .*dictionary"),
+        ("kiss.x: {}\nkiss.y: {}\nkiss.x: {}", r"key 'kiss\.x' is given twice"),
+        (GOOD.replace("measures:", "measure:"), r"kiss\.x: unknown key 'measure': did you mean 'measures'\?"),
+        (GOOD.replace("at_most", "atmost"), r"kiss\.x: unknown key 'measures.0.atmost': did you mean 'at_most'\?"),
+        (GOOD.replace("1.0", "[1.0]"), r"kiss\.x: measures.0.at_most"),
+        (GOOD.split("  measures")[0] + "  measures: []", r"kiss\.x: measures: .*at least 1"),
     ],
 )
 def test_bad_claims_files(tmp_path, content, message):
@@ -135,15 +234,43 @@ def test_bad_claims_files(tmp_path, content, message):
 def test_the_studys_claims_refer_to_what_is_measured(study):
     config = study.config
     capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in [*config.capacity.boxes, "local"]}
+    one = pd.DataFrame({"component": [-1, 0], "reference": [0.0, 0.0], "predicted": [0.0, 0.0]})
+    tested = set(errors(one))
+    time = np.arange(0, config.dynamics.length_fs + 1)
+    path = pd.DataFrame({"time_fs": time, "distance_ang": 1.6 + 0.1 * np.sin(time), "total_energy_ev": 0.0 * time})
+    simulated = set(observables(path, path, 2))
+    published = pd.read_csv("results/published/metrics.csv")
+    published[["variant", "split"]] = published[["variant", "split"]].fillna("")
     claims = load_claims("config/claims.yaml")
     assert len(claims) >= 4
     for name, claim in claims.items():
         assert claim.system in study.systems, name
+        figure = claim.evidence.removesuffix(f"_{claim.system}")
+        assert Path("workflow/report", f"{figure}.rst").is_file(), name
         for m in claim.measures:
             assert m.model in config.models, name
             assert m.against in {None, *config.models}, name
             if "effective_dimension" in m.quantity:
-                assert m.variant in capacity, name
+                assert m.quantity in {"effective_dimension", "normalised_effective_dimension"}, name
+                assert (m.variant in capacity, m.split) == (True, ""), name
                 assert {m.model, m.against} <= {None, *config.capacity.models}, name
+            elif m.split:
+                assert (m.quantity in tested, m.split, m.variant) == (True, "test", ""), name
             else:
-                assert m.split == "test" or m.model in config.dynamics.models, name
+                assert (m.quantity in simulated, m.variant) == (True, ""), name
+                assert {m.model, m.against} <= {None, *config.dynamics.models}, name
+            if claim.system in set(published.system):
+                assert measure_estimate(published, claim.system, m)[0], f"{name}: {m.label}"
+
+
+def test_the_published_verdicts_follow_from_the_published_numbers(study):
+    """As far as the claims are still judged by the same rules."""
+    metrics = pd.read_csv("results/published/metrics.csv")
+    metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
+    ours = judge(load_claims("config/claims.yaml"), metrics, "study")
+    key = ["claim_id", "measure", "rule"]
+    both = ours.merge(pd.read_csv("results/published/claims.csv"), on=key, suffixes=("", "_published"))
+    assert len(both) >= 10
+    assert list(both.measure_verdict) == list(both.measure_verdict_published)
+    for column in ("ours", "ci_low", "ci_high", "n_seeds"):
+        np.testing.assert_allclose(both[column], both[f"{column}_published"], rtol=1e-9)

@@ -1,6 +1,10 @@
 """The code digest: what a stage uses changes it, nothing else does."""
 
+import ast
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from qff import digest
@@ -18,7 +22,7 @@ def package(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in (digest._imports, digest.closure, digest.code_digest):
+    for function in (digest._imports, digest._packages, digest.closure, digest.code_digest):
         function.cache_clear()
 
 
@@ -44,6 +48,11 @@ def test_closures():
         ("training/optimisers.py", {"train", "scaling"}),
         ("tracking.py", set()),
         ("jobs.py", set()),
+        ("models/__init__.py", {"train", "evaluate", "capacity", "scaling", "dynamics"}),
+        ("training/__init__.py", {"train", "scaling"}),
+        ("data.py", {"reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics"}),
+        ("stages/data.py", {"data"}),
+        ("report/build.py", set()),
     ],
 )
 def test_an_edit_changes_the_digests_of_its_users(package, edited, changes):
@@ -54,6 +63,71 @@ def test_an_edit_changes_the_digests_of_its_users(package, edited, changes):
     forget()
     after = {s: digest.code_digest(f"qff.stages.{s}") for s in stages}
     assert {s for s in stages if before[s] != after[s]} == changes
+
+
+@pytest.mark.parametrize(
+    "lazy",
+    [
+        "def f():\n    from qff.units import EV_IN_MEV\n",
+        "def f():\n    from qff import units\n",
+        "def f():\n    import qff.units\n",
+        "class A:\n    def f(self):\n        if self:\n            import qff.units as u\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from qff.units import EV_IN_MEV\n",
+    ],
+)
+def test_imports_anywhere_in_a_module_count(package, lazy):
+    (package / "stages/lazy.py").write_text('"""A stage."""\n' + lazy)
+    assert set(digest.closure("qff.stages.lazy")) - {"qff"} == {"qff.stages.lazy", "qff.units"}
+    before = digest.code_digest("qff.stages.lazy")
+    (package / "units.py").write_text("EV_IN_MEV = 1\n")
+    forget()
+    assert digest.code_digest("qff.stages.lazy") != before
+
+
+def test_code_of_a_package_counts_for_its_modules(package):
+    """Python runs ``__init__`` before a module; one that only describes the package is left out."""
+    assert "qff.stages" not in digest.closure("qff.stages.data")
+    before = digest.code_digest("qff.stages.data")
+    with open(package / "stages/__init__.py", "a", encoding="utf-8") as handle:
+        handle.write("\nimport qff.units\n")
+    forget()
+    assert {"qff.stages", "qff.units"} <= set(digest.closure("qff.stages.data"))
+    assert digest.code_digest("qff.stages.data") != before
+
+
+def test_a_new_or_renamed_module_changes_the_digest(package):
+    before = digest.code_digest("qff.stages.claims")
+    (package / "claims.py").rename(package / "judging.py")
+    stage = package / "stages/claims.py"
+    stage.write_text(stage.read_text().replace("qff.claims", "qff.judging"))
+    forget()
+    assert "qff.judging" in digest.closure("qff.stages.claims")
+    assert digest.code_digest("qff.stages.claims") != before
+
+
+def test_the_package_imports_itself_by_full_names():
+    """Relative and computed imports would escape the digest."""
+    for path in digest.PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}, line {node.lineno}: relative import"
+            called = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
+            assert called not in ("import_module", "__import__"), f"{path}, line {node.lineno}: computed import"
+
+
+def test_every_process_finds_the_same_digest():
+    command = "from qff.digest import code_digest; print(code_digest('qff.stages.train', 'qff.stages.dynamics'))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", command],
+            env={**os.environ, "PYTHONPATH": "workflow", "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(found) == 1
 
 
 def test_tracked_files_count_by_content(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from qff.training.optimisers import OPTIMISERS
+from safetensors.torch import load, save
 
 
 def rosenbrock(theta):
@@ -16,15 +17,30 @@ def steep_wall(theta):
     return ((theta - 0.9) ** 2).sum(1) - 1e-3 * torch.log(1 - theta).sum(1)
 
 
-def minimise(name, function, start, steps, rate=0.05):
-    optimiser = OPTIMISERS[name](steps, rate)
-    state = optimiser.start(torch.as_tensor(start, dtype=torch.float64))
+def quadratics(theta):
+    """One ill-conditioned parabola per member, each with its own minimum: k + 1 in every coordinate."""
+    members, size = theta.shape
+    curvature = torch.logspace(0, 3, size, dtype=torch.float64)
+    minimum = torch.arange(1, members + 1, dtype=torch.float64)[:, None]
+    return (curvature * (theta - minimum) ** 2).sum(1)
+
+
+def advance(optimiser, state, function, steps):
+    """State after some evaluations, and where they were asked for."""
+    asked = []
     for _ in range(steps):
         theta = optimiser.ask(state).clone().requires_grad_(True)
         loss = function(theta)
         (gradient,) = torch.autograd.grad(loss.nan_to_num().sum(), theta)
         state = optimiser.tell(state, loss.detach(), gradient)
-    return optimiser.current(state)
+        asked.append(theta.detach())
+    return state, torch.stack(asked)
+
+
+def minimise(name, function, start, steps, rate=0.05):
+    optimiser = OPTIMISERS[name](steps, rate)
+    state = optimiser.start(torch.as_tensor(start, dtype=torch.float64))
+    return optimiser.current(advance(optimiser, state, function, steps)[0])
 
 
 @pytest.mark.parametrize(("name", "steps", "tolerance"), [("bfgs", 120, 1e-6), ("adam", 8000, 2e-2)])
@@ -32,6 +48,13 @@ def test_minimises_a_curved_valley(name, steps, tolerance):
     start = np.random.default_rng(0).uniform(-1.5, 1.5, (6, 2))
     found = minimise(name, rosenbrock, start, steps)
     np.testing.assert_allclose(found.numpy(), 1.0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("name", "steps", "tolerance"), [("bfgs", 150, 1e-6), ("adam", 4000, 1e-2)])
+def test_every_member_finds_its_own_minimum(name, steps, tolerance):
+    start = np.random.default_rng(2).normal(0, 1, (4, 7))
+    found = minimise(name, quadratics, start, steps)
+    np.testing.assert_allclose(found.numpy(), np.arange(1, 5)[:, None] * np.ones(7), atol=tolerance)
 
 
 def test_bfgs_survives_values_that_are_not_finite():
@@ -43,12 +66,44 @@ def test_bfgs_survives_values_that_are_not_finite():
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_members_are_independent(name):
     """A member of an ensemble does what it would do alone, whatever the others meet."""
-    start = np.random.default_rng(1).uniform(-2, 2, (5, 2))
-    together = minimise(name, rosenbrock, start, 40)
+    start = torch.as_tensor(np.random.default_rng(1).uniform(-2, 2, (5, 2)))
+    optimiser = OPTIMISERS[name](40, 0.05)
+    _, together = advance(optimiser, optimiser.start(start), rosenbrock, 40)
     for k in range(5):
-        torch.testing.assert_close(
-            minimise(name, rosenbrock, start[k : k + 1], 40)[0], together[k], rtol=1e-8, atol=1e-8
-        )
+        _, alone = advance(optimiser, optimiser.start(start[k : k + 1]), rosenbrock, 40)
+        torch.testing.assert_close(alone[:, 0], together[:, k], rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("pause", [0, 1, 17])
+def test_a_stored_state_goes_on_bit_for_bit(name, pause):
+    """The state is plain tensors: through a file and back, and nothing else is remembered."""
+    start = torch.as_tensor(np.random.default_rng(4).uniform(-2, 2, (3, 2)))
+    whole = OPTIMISERS[name](40, 0.05)
+    final, asked = advance(whole, whole.start(start), rosenbrock, 40)
+    first = OPTIMISERS[name](40, 0.05)
+    paused = first.start(start)
+    if pause:
+        paused, _ = advance(first, paused, rosenbrock, pause)
+    restored = load(save({k: v.contiguous() for k, v in paused.items()}))
+    assert {k: (v.dtype, v.shape) for k, v in restored.items()} == {k: (v.dtype, v.shape) for k, v in paused.items()}
+    resumed, rest = advance(OPTIMISERS[name](40, 0.05), restored, rosenbrock, 40 - pause)
+    assert torch.equal(rest, asked[pause:])
+    for key, value in final.items():
+        assert torch.equal(resumed[key], value), key
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_states_are_never_changed_in_place(name):
+    """A checkpoint written while the next step is computed holds what was told."""
+    optimiser = OPTIMISERS[name](10, 0.05)
+    state = optimiser.start(torch.full((2, 2), -1.5, dtype=torch.float64))
+    for _ in range(8):
+        before = {k: v.clone() for k, v in state.items()}
+        new, _ = advance(optimiser, state, rosenbrock, 1)
+        for key, value in before.items():
+            assert torch.equal(torch.nan_to_num(state[key]), torch.nan_to_num(value)), key
+        state = new
 
 
 def test_bfgs_never_rises():

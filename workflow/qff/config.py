@@ -1,6 +1,6 @@
 """Typed configuration: every key with its unit and default, checked before anything runs.
 
-``config/schema/`` and ``config/README.md`` are generated from these classes (``make config-docs``).
+``config/schema/`` and ``config/README.md`` are generated from these classes (``make docs``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from qff.errors import ConfigError
 
@@ -19,12 +19,22 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
+
+
+def _distinct(values: list) -> list:
+    if twice := [v for i, v in enumerate(values) if v in values[:i]]:
+        raise ValueError(f"'{twice[0]}' is listed twice")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
 
 
 class Strict(BaseModel):
-    """Unknown keys and lax conversions are errors."""
+    """Unknown keys, lax conversions and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
 # --- systems.yaml ------------------------------------------------------------------------------------------
@@ -78,7 +88,7 @@ class LevelConfig(Strict):
 
 
 class SplitConfig(Strict):
-    n_train: PositiveInt = Field(description="Training frames.")
+    n_train: Annotated[int, Field(ge=2)] = Field(description="Training frames.")
     n_validation: PositiveInt = Field(description="Validation frames (early stopping); the rest is the test set.")
     pin_extremes: bool = Field(
         default=False, description="Keep the two ends of a scan in the training set, so that no model extrapolates."
@@ -90,7 +100,7 @@ class SystemConfig(Strict):
     atoms: list[str] = Field(description="Chemical symbols, in order.")
     masses_amu: list[Positive] = Field(description="Atomic masses (amu).")
     charge: int = Field(default=0, description="Total charge (e).")
-    coordinates: list[CoordinateConfig] = Field(description="Internal coordinates the models see.")
+    coordinates: list[CoordinateConfig] = Field(min_length=1, description="Internal coordinates the models see.")
     reference: LevelConfig
     split: SplitConfig
     stretch: Positive = Field(default=1.2, description="Dynamics start at this multiple of the minimum distance.")
@@ -154,13 +164,19 @@ class TrainingConfig(Strict):
 
 
 class CapacityConfig(Strict):
-    models: list[Name] = Field(default=[], description="Models whose effective dimension is estimated.")
-    samples: Annotated[int, Field(ge=2)] = Field(default=100, description="Parameter vectors drawn per estimate.")
-    boxes: dict[str, tuple[float, float]] = Field(
-        default={"unit": (0.0, 1.0)}, description="Boxes the parameters are drawn from; the first one is primary."
+    models: Annotated[list[Name], Distinct] = Field(
+        default=[], description="Models whose effective dimension is estimated."
     )
-    likelihoods: list[Literal["gaussian", "bernoulli"]] = Field(
-        default=["gaussian", "bernoulli"], description="Likelihoods of the Fisher matrix; the first one is primary."
+    samples: Annotated[int, Field(ge=2)] = Field(default=100, description="Parameter vectors drawn per estimate.")
+    boxes: dict[Name, tuple[float, float]] = Field(
+        default={"unit": (0.0, 1.0)},
+        min_length=1,
+        description="Boxes the parameters are drawn from; the first one is primary.",
+    )
+    likelihoods: Annotated[list[Literal["gaussian", "bernoulli"]], Distinct] = Field(
+        default=["gaussian", "bernoulli"],
+        min_length=1,
+        description="Likelihoods of the Fisher matrix; the first one is primary.",
     )
 
     @model_validator(mode="before")
@@ -174,23 +190,33 @@ class CapacityConfig(Strict):
     @model_validator(mode="after")
     def _check(self):
         for name, (low, high) in self.boxes.items():
+            if name == "local":
+                raise ValueError("box local: the name is taken by the trained parameters")
             if low >= high:
                 raise ValueError(f"box {name}: [{low}, {high}] is empty")
         return self
 
 
 class ScalingConfig(Strict):
-    sizes: dict[str, list[PositiveInt]] = Field(default={}, description="Training sizes for each system.")
-    models: list[Name] = Field(default=[], description="Models of the learning curves.")
+    sizes: dict[str, Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2), Distinct]] = Field(
+        default={}, description="Training sizes for each system, at least two."
+    )
+    models: Annotated[list[Name], Distinct] = Field(default=[], description="Models of the learning curves.")
     steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
 
 
 class DynamicsConfig(Strict):
     time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs).")
     length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
-    models: list[Name] = Field(default=[], description="Models that run dynamics.")
+    models: Annotated[list[Name], Distinct] = Field(default=[], description="Models that run dynamics.")
     on_the_fly_step_fs: Positive = Field(default=0.5, description="Time step of the on-the-fly check (fs).")
     on_the_fly_steps: PositiveInt = Field(default=48, description="Steps of the on-the-fly check with PySCF.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.length_fs < self.time_step_fs:
+            raise ValueError(f"length_fs {self.length_fs} is shorter than one time_step_fs {self.time_step_fs}")
+        return self
 
 
 class TrackingConfig(Strict):
@@ -203,14 +229,20 @@ class Config(Strict):
     profile: Name = Field(description="Results go to results/<profile>/.")
     seed: Annotated[int, Field(ge=0)] = Field(description="Seed of every random stream of the study.")
     seeds: PositiveInt = Field(description="Independent repetitions: new split and new initial parameters.")
-    systems: list[Name] = Field(min_length=1, description="Systems, from config/systems.yaml.")
-    models: list[Name] = Field(min_length=1, description="Models, from config/models.yaml.")
+    systems: Annotated[list[Name], Distinct] = Field(min_length=1, description="Systems, from config/systems.yaml.")
+    models: Annotated[list[Name], Distinct] = Field(min_length=1, description="Models, from config/models.yaml.")
     reference: ReferenceConfig = ReferenceConfig()
     training: TrainingConfig = TrainingConfig()
     capacity: CapacityConfig = CapacityConfig()
     scaling: ScalingConfig = ScalingConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.profile in RESERVED_PROFILES:
+            raise ValueError(f"profile '{self.profile}': results/{self.profile}/ is not a run's; choose another name")
+        return self
 
 
 class Study(Strict):
@@ -235,22 +267,43 @@ class Study(Strict):
                     raise ConfigError(
                         f"config, {what}: unknown '{name}'{_suggest(name, known)}; known: {', '.join(known)}"
                     )
-        for system in config.systems:
+        for system in dict.fromkeys([*config.systems, *config.scaling.sizes]):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
                 raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
-            for model in config.models:
+            for model in config.models if system in config.systems else config.scaling.models:
                 if system not in self.models[model].systems:
                     raise ConfigError(f"config/models.yaml, {model}.systems: no settings for system '{system}'")
         return self
 
 
+class _Loader(yaml.SafeLoader):
+    """A key given twice is an error: YAML would keep the last one and say nothing."""
+
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(None, None, f"key '{key.value}' is given twice", key.start_mark)
+                seen.add(key.value)
+        return node
+
+
 def read_yaml(path: str | Path) -> Any:
+    """Content of a YAML file.
+
+    Raises:
+        ConfigError: missing, unreadable, not YAML, or a key given twice.
+    """
     path = Path(path)
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
 
@@ -272,10 +325,26 @@ def validate(model: type[BaseModel], value: Any, where: str) -> Any:
                 lines.append(f"{where}: unknown key '{path}'{_suggest(str(problem['loc'][-1]), known)}")
             else:
                 message = re.sub(r"^Value error, ", "", problem["msg"])
+                if problem["type"] == "literal_error":
+                    message += _suggest(str(problem["input"]), re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
                 lines.append(
                     f"{where}: {path}: {message}" + (f" (got {problem['input']!r})" if _short(problem) else "")
                 )
         raise ConfigError("\n".join(lines)) from None
+
+
+def with_types(config: dict[str, Any]) -> dict[str, Any]:
+    """The merged configuration with nested numbers read: Snakemake leaves ``--config a={b: 3}`` as ``"3"``."""
+
+    def typed(value):
+        if isinstance(value, dict):
+            return {k: typed(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [typed(v) for v in value]
+        found = yaml.safe_load(value) if isinstance(value, str) else value
+        return found if isinstance(found, (bool, int, float)) else value
+
+    return {k: typed(v) if isinstance(v, (dict, list)) else v for k, v in config.items()}
 
 
 def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
@@ -285,10 +354,12 @@ def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
         name: validate(SystemConfig, value, f"{folder / 'systems.yaml'}, {name}")
         for name, value in _entries(folder / "systems.yaml").items()
     }
-    models = {
-        name: validate(ModelConfig, {"name": name, **value}, f"{folder / 'models.yaml'}, {name}")
-        for name, value in _entries(folder / "models.yaml").items()
-    }
+    models = {}
+    for name, value in _entries(folder / "models.yaml").items():
+        where = f"{folder / 'models.yaml'}, {name}"
+        if "name" in value:
+            raise ConfigError(f"{where}: unknown key 'name': a model is named by its key")
+        models[name] = validate(ModelConfig, {"name": name, **value}, where)
     return Study(config=validate(Config, config, "config"), systems=systems, models=models).check()
 
 

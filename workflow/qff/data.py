@@ -86,12 +86,9 @@ def read_frames(path: str | Path, symbols: list[str] | None = None) -> LabelledF
             raise DataError(
                 f"{where}: forces of shape {atoms.arrays['REF_forces'].shape}, expected one vector per atom"
             )
-        numbers = [np.asarray(atoms.info["REF_energy"], dtype=object), atoms.arrays["REF_forces"], atoms.positions]
-        try:
-            finite = all(np.isfinite(np.asarray(x, dtype=float)).all() for x in numbers)
-        except (TypeError, ValueError):
-            finite = False
-        if not finite:
+        energy = np.asarray(atoms.info["REF_energy"])
+        numbers = (energy, atoms.arrays["REF_forces"], atoms.positions)
+        if energy.ndim or not all(x.dtype.kind in "if" and np.isfinite(x).all() for x in numbers):
             raise DataError(f"{where}: energy, forces or positions are not finite numbers; label the frame again")
     return LabelledFrames(
         list(symbols),

@@ -45,8 +45,16 @@ def _imports(module: str) -> frozenset[str]:
 
 
 @functools.cache
+def _packages(module: str) -> frozenset[str]:
+    """Packages whose ``__init__`` runs before a module, as far as they hold more than a docstring."""
+    parts = module.split(".")
+    names = (".".join(parts[:n]) for n in range(2, len(parts)))
+    return frozenset(n for n in names if len(ast.parse(_file(n).read_text(encoding="utf-8")).body) > 1)
+
+
+@functools.cache
 def closure(*modules: str) -> tuple[str, ...]:
-    """All modules of this package that the given ones import, directly or not, themselves included.
+    """All modules of this package that importing the given ones runs, themselves included.
 
     Raises:
         ValueError: a module does not exist.
@@ -59,7 +67,7 @@ def closure(*modules: str) -> tuple[str, ...]:
         if _file(module) is None:
             raise ValueError(f"no module '{module}' in {PACKAGE}")
         seen.add(module)
-        waiting += _imports(module)
+        waiting += _imports(module) | _packages(module)
     return tuple(sorted(seen))
 
 

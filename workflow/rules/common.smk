@@ -2,7 +2,7 @@
 
 import contextlib
 
-from qff.config import load_study
+from qff.config import load_study, with_types
 from qff.digest import code_digest, tracked_digest
 from qff.errors import QffError
 from qff.invocation import Invocation
@@ -10,7 +10,7 @@ from qff.jobs import job_environment
 from snakemake.exceptions import WorkflowError
 
 try:
-    STUDY = load_study(config, f"{workflow.basedir}/config")
+    STUDY = load_study(with_types(config), f"{workflow.basedir}/config")
 except QffError as error:
     raise WorkflowError(str(error))
 

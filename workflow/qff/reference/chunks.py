@@ -53,8 +53,8 @@ def _read(path: Path, key: str) -> Label | None:
     """A label left by an earlier attempt, if it belongs to this very calculation."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if stored["key"] != key:
+            return None
+        return Label(stored["energy"], np.array(stored["forces"]), stored["info"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    if stored.get("key") != key:
-        return None
-    return Label(stored["energy"], np.array(stored["forces"]), stored["info"])

@@ -98,11 +98,14 @@ def _gradient(solver, where: str) -> np.ndarray:
     """Analytic CCSD(T) gradient (A, 3) in Ha/bohr.
 
     The Λ equations are solved with their (T) terms. PySCF's gradient class falls back on the Λ of CCSD when it
-    is given none: for LiH that slope is wrong by 7e-4 eV/Å at the minimum and 0.03 eV/Å at 4 Å.
+    is given none: for LiH that slope is wrong by 7e-4 eV/Å at the minimum and 0.03 eV/Å at 4 Å. A level shift that
+    the amplitudes needed is taken back: PySCF adds the (T) terms of Λ without it, and the forces would be wrong (by
+    5e-3 eV/Å at 3 Å for 0.6 Ha).
     """
     from pyscf.cc import ccsd_t_lambda_slow
     from pyscf.grad import ccsd_t as ccsd_t_gradient
 
+    solver.level_shift = 0.0
     integrals = solver.ao2mo()
     converged, l1, l2 = ccsd_t_lambda_slow.kernel(
         solver, integrals, solver.t1, solver.t2, max_cycle=500, tol=LAMBDA_TOLERANCE, verbose=0
