@@ -78,6 +78,49 @@ def test_batched_equals_pennylane(name):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_compiled_equals_fused(name, monkeypatch):
+    """The two ways of the batched engine: kernels in small blocks, with states recomputed, on two threads; torch."""
+    from qff.engines import compiled
+
+    circuit = CIRCUITS[name]
+    engine = build_engine("batched", circuit)
+    theta, phi, dphi = arguments(circuit, members=3, frames=7)
+    monkeypatch.setattr(compiled, "BLOCK_BYTES", 48 * engine.dimension * 3 * 2)
+    results = []
+    for evaluate, kept, threads in (
+        (engine._evaluate_fused, 0, 1),
+        (engine.evaluate, 0, 1),
+        (engine.evaluate, 2**30, 2),
+    ):
+        monkeypatch.setattr(compiled, "KEPT_BYTES", kept)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            leaf = theta.clone().requires_grad_(True)
+            f, df = evaluate(leaf, phi, dphi)
+            (gradient,) = torch.autograd.grad((f**2).sum() + (df**3).sum(), leaf)
+        finally:
+            torch.set_num_threads(before)
+        results.append((f.detach(), df.detach(), gradient))
+    for other in results[1:]:
+        for ours, theirs, tolerance in zip(results[0], other, (1e-12, 1e-11, 1e-9), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
+
+
+def test_gradients_in_the_inputs_agree():
+    """Whoever trains what feeds the circuit gets gradients in its features and directions."""
+    circuit = CIRCUITS["full"]
+    theta, phi, dphi = arguments(circuit, members=1)
+    results = []
+    for engine in ("batched", "pennylane"):
+        leaf = phi.clone().requires_grad_(True)
+        f, df = build_engine(engine, circuit).evaluate(theta.clone().requires_grad_(True), leaf, dphi)
+        (gradient,) = torch.autograd.grad((f**2).sum() + (df**2).sum(), leaf)
+        results.append(gradient)
+    torch.testing.assert_close(*results, rtol=0, atol=1e-9)
+
+
 def test_lightning_agrees():
     from qff.engines.pennylane import PennyLaneEngine
 

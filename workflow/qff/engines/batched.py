@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from qff.circuits import Circuit
-from qff.engines.program import Constant, Rotation, capture
+from qff.engines.compiled import CompiledProgram
+from qff.engines.program import Constant, Rotation, capture, permutation
 
 _ONE = np.eye(2, dtype=complex)
 _H = np.array([[1, 1], [1, -1]], dtype=complex) / np.sqrt(2)
@@ -26,16 +27,6 @@ _TO_Z = {"I": _ONE, "Z": _ONE, "X": _H, "Y": _H @ _SDG}
 def _signs(word: str) -> np.ndarray:
     """Diagonal of the Z word with the same support as ``word``, shape (d,)."""
     return reduce(np.kron, [np.ones(2) if letter == "I" else np.array([1.0, -1.0]) for letter in word])
-
-
-def _permutation(word: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pauli word as (source index, phase): (P U)[i] = phase[i] U[source[i]]."""
-    matrix = reduce(np.kron, [_PAULI[letter] for letter in word])
-    source = np.abs(matrix).argmax(axis=1)
-    return source, matrix[np.arange(len(matrix)), source]
-
-
-_PAULI = {"I": _ONE, "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1, -1])}
 
 
 class _Encoding:
@@ -65,6 +56,7 @@ class BatchedEngine:
         program = capture(circuit)
         self.circuit = circuit
         self.dimension = 2**program.n_qubits
+        self._compiled = CompiledProgram(program, circuit.n_parameters)
         self._observable = torch.tensor(program.observable)
         self._fixed: list[list[Rotation | Constant]] = [[]]
         self._encodings: list[_Encoding] = []
@@ -130,6 +122,15 @@ class BatchedEngine:
         Returns:
             f (S, B) and df (S, B, K) with df_k = Σ_F ∂f/∂φ_F dphi_kF (None without directions).
         """
+        fixed_inputs = not (phi.requires_grad or (dphi is not None and dphi.requires_grad))
+        if theta.device.type == "cpu" and fixed_inputs:
+            directions = phi.new_zeros(*phi.shape[:2], 0, phi.shape[2]) if dphi is None else dphi
+            f, df = self._compiled.evaluate(theta, phi, directions)
+            return f, None if dphi is None else df
+        return self._evaluate_fused(theta, phi, dphi)
+
+    def _evaluate_fused(self, theta, phi, dphi):
+        """The same in torch operations: for other devices, and for gradients in the inputs."""
         unitaries = self._unitaries(theta)
         phases: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
         state = unitaries[0][:, None, :, 0]  # (S, 1, d)
@@ -187,7 +188,7 @@ class _FixedGroup:
             return "constant", torch.tensor(gate.matrix)
         if set(gate.word) <= {"I", "Z"}:
             return "diagonal", torch.tensor(_signs(gate.word))
-        source, phase = _permutation(gate.word)
+        source, phase = permutation(gate.word)
         return "rotation", (torch.tensor(source), torch.tensor(phase))
 
     def build(self, theta: torch.Tensor) -> torch.Tensor:

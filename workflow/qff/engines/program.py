@@ -8,6 +8,7 @@ circuit works as long as it is affine.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pennylane as qml
@@ -40,7 +41,23 @@ class Constant:
 class Program:
     gates: list[Rotation | Constant]
     observable: np.ndarray  # (d, d) complex, Hermitian
+    terms: list[tuple[str, float]]  # the same as Pauli words and coefficients
     n_qubits: int
+
+
+_PAULI = {
+    "I": np.eye(2),
+    "X": np.array([[0, 1], [1, 0]]),
+    "Y": np.array([[0, -1j], [1j, 0]]),
+    "Z": np.diag([1, -1]),
+}
+
+
+def permutation(word: str) -> tuple[np.ndarray, np.ndarray]:
+    """Pauli word as (source index, phase): (P U)[i] = phase[i] U[source[i]]."""
+    matrix = reduce(np.kron, [_PAULI[letter] for letter in word]).astype(complex)
+    source = np.abs(matrix).argmax(axis=1)
+    return source, matrix[np.arange(len(matrix)), source]
 
 
 def record(circuit: Circuit, theta: torch.Tensor, phi: torch.Tensor) -> qml.tape.QuantumScript:
@@ -76,8 +93,11 @@ def capture(circuit: Circuit) -> Program:
         gates.append(one)
     wires = range(circuit.n_qubits)
     tape = record(circuit, torch.zeros(circuit.n_parameters), torch.zeros(circuit.n_features))
-    observable = qml.matrix(tape.measurements[0].obs, wire_order=wires)
-    return Program(gates, np.asarray(observable, dtype=complex), circuit.n_qubits)
+    observable = tape.measurements[0].obs
+    matrix = np.asarray(qml.matrix(observable, wire_order=wires), dtype=complex)
+    sentence = observable.pauli_rep or qml.pauli_decompose(matrix, wire_order=wires).pauli_rep
+    terms = [("".join(word.get(q, "I") for q in wires), float(np.real(c))) for word, c in sentence.items()]
+    return Program(gates, matrix, terms, circuit.n_qubits)
 
 
 def _gates_at(circuit: Circuit, seed: int) -> list[Rotation | Constant]:
