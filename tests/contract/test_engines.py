@@ -8,6 +8,7 @@ from qff.circuits import Circuit, build_circuit
 from qff.config import load_study, read_yaml
 from qff.engines import build_engine
 from qff.errors import ConfigError, UnsupportedOperation
+from qff.gates import VectorRotation, heisenberg
 from qff.models import build_architecture
 from qff.systems import System
 
@@ -18,20 +19,23 @@ def arguments(circuit, members=2, frames=3, directions=2, seed=0):
     rng = np.random.default_rng(seed)
     theta = torch.tensor(rng.uniform(-np.pi, np.pi, (members, circuit.n_parameters)))
     phi = torch.tensor(rng.uniform(-2, 2, (1, frames, circuit.n_features)))
+    if circuit.name == "amplitude":
+        phi = phi / phi.norm(dim=-1, keepdim=True)
     dphi = torch.tensor(rng.normal(size=(1, frames, directions, circuit.n_features)))
     return theta, phi, dphi
 
 
 def random_circuit(seed: int, n_qubits: int = 3, n_gates: int = 14) -> Circuit:
-    """Gates of every supported kind with affine angles, in random order."""
+    """Gates of every supported kind, angles with products, in random order."""
     rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, 10, n_gates)
+    kinds = rng.integers(0, 16, n_gates)
     places = [rng.permutation(n_qubits)[:2].tolist() for _ in range(n_gates)]
-    slopes = rng.normal(size=(n_gates, 3))
+    slopes = rng.normal(size=(n_gates, 4))
 
     def function(theta, phi):
         for g, (kind, (a, b)) in enumerate(zip(kinds, places, strict=True)):
             angle = slopes[g, 0] * theta[g] + slopes[g, 1] * phi[g % 2] * (g % 3 > 0) + slopes[g, 2]
+            angle = angle + slopes[g, 3] * theta[g] * phi[1] * (g % 4 == 0)
             if kind < 3:
                 [qml.RX, qml.RY, qml.RZ][kind](angle, wires=a)
             elif kind == 3:
@@ -47,8 +51,22 @@ def random_circuit(seed: int, n_qubits: int = 3, n_gates: int = 14) -> Circuit:
                 qml.Rot(angle, theta[g], phi[0], wires=a)
             elif kind == 8:
                 qml.CRZ(angle, wires=[a, b])
-            else:
+            elif kind == 9:
                 qml.PhaseShift(angle, wires=b)
+            elif kind == 10:
+                heisenberg(angle, [a, b])
+            elif kind == 11:
+                VectorRotation(angle, theta[g] * phi[0], 0.3, wires=a)
+            elif kind == 12:
+                qml.SWAP(wires=[a, b])
+            elif kind == 13:
+                qml.S(wires=a)
+                qml.CZ(wires=[a, b])
+            elif kind == 14:
+                qml.Toffoli(wires=[a, b, 3 - a - b])
+            else:
+                qml.PauliY(wires=a)
+                qml.T(wires=b)
         return qml.expval(qml.PauliZ(0) @ qml.PauliX(1) + 0.5 * qml.PauliY(2))
 
     return Circuit(f"random{seed}", n_qubits, n_gates, 2, function)
@@ -57,7 +75,9 @@ def random_circuit(seed: int, n_qubits: int = 3, n_gates: int = 14) -> Circuit:
 CIRCUITS = {
     "lih": build_circuit("kiss", n_qubits=3, layers=10),
     "full": build_circuit("kiss", n_qubits=3, layers=3, connectivity="full", triples=True, initial_block=True),
-    **{f"random{k}": random_circuit(k) for k in range(8)},
+    "equivariant": build_circuit("equivariant", n_qubits=4, layers=2),
+    "amplitude": build_circuit("amplitude", n_qubits=3, layers=2),
+    **{f"random{k}": random_circuit(k) for k in range(12)},
 }
 
 
@@ -78,34 +98,128 @@ def test_batched_equals_pennylane(name):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
 
 
+def derivatives(evaluate, theta, phi, dphi):
+    """Values, input derivatives, and gradients of a loss of both in everything."""
+    leaves = [x.clone().requires_grad_(True) for x in (theta, phi, dphi)]
+    f, df = evaluate(*leaves)
+    return f.detach(), df.detach(), *torch.autograd.grad((f**2).sum() + (df**3).sum(), leaves)
+
+
 @pytest.mark.parametrize("name", CIRCUITS)
-def test_compiled_equals_fused(name, monkeypatch):
-    """The two ways of the batched engine: kernels in small blocks, with states recomputed, on two threads; torch."""
+def test_all_ways_of_the_batched_engine_agree(name, monkeypatch):
+    """Compiled kernels on one thread and on two, torch operations (what an accelerator runs), and PennyLane."""
     from qff.engines import compiled
 
     circuit = CIRCUITS[name]
     engine = build_engine("batched", circuit)
     theta, phi, dphi = arguments(circuit, members=3, frames=7)
-    monkeypatch.setattr(compiled, "BLOCK_BYTES", 48 * engine.dimension * 3 * 2)
-    results = []
-    for evaluate, kept, threads in (
-        (engine._evaluate_fused, 0, 1),
-        (engine.evaluate, 0, 1),
-        (engine.evaluate, 2**30, 2),
-    ):
-        monkeypatch.setattr(compiled, "KEPT_BYTES", kept)
-        before = torch.get_num_threads()
+    monkeypatch.setattr(compiled, "TILES_PER_TASK", 1)
+    before = torch.get_num_threads()
+    results = [derivatives(engine.torch.evaluate, theta, phi, dphi)]
+    for threads in (1, 2):
         torch.set_num_threads(threads)
         try:
-            leaf = theta.clone().requires_grad_(True)
-            f, df = evaluate(leaf, phi, dphi)
-            (gradient,) = torch.autograd.grad((f**2).sum() + (df**3).sum(), leaf)
+            results.append(derivatives(engine.evaluate, theta, phi, dphi))
         finally:
             torch.set_num_threads(before)
-        results.append((f.detach(), df.detach(), gradient))
+    assert all(torch.equal(one, two) for one, two in zip(results[1], results[2], strict=True))
+    results.append(derivatives(build_engine("pennylane", circuit).evaluate, theta, phi, dphi))
     for other in results[1:]:
-        for ours, theirs, tolerance in zip(results[0], other, (1e-12, 1e-11, 1e-9), strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
+        for ours, theirs in zip(results[0], other, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_jacobian_is_the_gradient_of_every_frame(name):
+    circuit = CIRCUITS[name]
+    engine = build_engine("batched", circuit)
+    theta, phi, _ = arguments(circuit)
+    f, jacobian = engine.jacobian(theta, phi)
+    leaf = theta.clone().requires_grad_(True)
+    values, _ = engine.evaluate(leaf, phi)
+    for frame in range(phi.shape[1]):
+        (gradient,) = torch.autograd.grad(values[:, frame].sum(), leaf, retain_graph=True)
+        torch.testing.assert_close(jacobian[:, frame], gradient, rtol=0, atol=1e-12)
+    torch.testing.assert_close(f, values.detach(), rtol=0, atol=1e-14)
+    torch.testing.assert_close(engine.torch.jacobian(theta, phi), jacobian, rtol=0, atol=1e-10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_an_accelerator_gives_the_same(name):
+    engine = build_engine("batched", CIRCUITS[name])
+    given = arguments(CIRCUITS[name])
+    ours = derivatives(engine.evaluate, *given)
+    theirs = derivatives(engine.evaluate, *(x.cuda() for x in given))
+    for one, two in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, two.cpu(), rtol=1e-10, atol=1e-9)
+
+
+def test_members_may_have_their_own_inputs():
+    """Ensembles of seeds see different frames; a shared input is the same as a repeated one."""
+    circuit = CIRCUITS["equivariant"]
+    engine = build_engine("batched", circuit)
+    theta, phi, dphi = arguments(circuit, members=3)
+    shared = derivatives(engine.evaluate, theta, phi, dphi)
+    repeated = derivatives(engine.evaluate, theta, phi.repeat(3, 1, 1), dphi.repeat(3, 1, 1, 1))
+    for index in range(3):
+        torch.testing.assert_close(shared[index], repeated[index], rtol=0, atol=1e-14)
+    torch.testing.assert_close(shared[3], repeated[3].sum(0, keepdim=True), rtol=0, atol=1e-12)
+
+
+def test_vectors_of_any_length_are_differentiable():
+    """At zero, around the switch to the series, and far out, against PennyLane's matrix and finite differences."""
+    circuit = build_circuit("equivariant", n_qubits=2, layers=1)
+    engine = build_engine("batched", circuit)
+    theta = torch.tensor([[1.0, 1.0, 0.7, 0.3]], dtype=torch.float64)[:, : circuit.n_parameters]
+    rng = np.random.default_rng(0)
+    for length in (0.0, 1e-9, 1e-3, 0.0099, 0.0101, 0.2999, 0.3001, 2.0, 2 * np.pi, 9.0):
+        x = rng.normal(size=(2, 3))
+        x *= length / np.linalg.norm(x, axis=1, keepdims=True)
+        phi = torch.tensor(x.reshape(1, 1, 6))
+        dphi = torch.tensor(rng.normal(size=(1, 1, 2, 6)))
+        ours, torchs = (derivatives(e.evaluate, theta, phi, dphi) for e in (engine, engine.torch))
+        for one, two in zip(ours, torchs, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-9)
+        step = 1e-4
+        moved = [engine.evaluate(theta, phi + sign * step * dphi[:, :, 0])[0] for sign in (1, -1)]
+        torch.testing.assert_close((moved[0] - moved[1]) / (2 * step), ours[1][..., 0], rtol=1e-6, atol=1e-7)
+
+
+def test_the_equivariant_circuit_is_invariant_under_rotation():
+    from scipy.spatial.transform import Rotation
+
+    circuit = build_circuit("equivariant", n_qubits=6, layers=3)
+    engine = build_engine("batched", circuit)
+    theta, phi, _ = arguments(circuit, frames=4)
+    rotation = torch.tensor(Rotation.random(random_state=0).as_matrix())
+    turned = (phi.reshape(1, 4, 6, 3) @ rotation.T).reshape(1, 4, 18)
+    torch.testing.assert_close(engine.evaluate(theta, phi)[0], engine.evaluate(theta, turned)[0], rtol=0, atol=1e-13)
+
+
+def test_two_qubits_without_layers_have_a_closed_form():
+    """A singlet turned by exp(-i x_k·σ/2): ⟨σ1·σ2⟩ = -tr(R1ᵀ R2) of the rotations by α x_k (closed form)."""
+    from scipy.spatial.transform import Rotation
+
+    circuit = build_circuit("equivariant", n_qubits=2, layers=0)
+    theta, phi, _ = arguments(circuit, frames=5)
+    ours, _ = build_engine("batched", circuit).evaluate(theta, phi)
+    # the readout is the mean over the three words of one pair, times three: σ1·σ2
+    for s in range(len(theta)):
+        for b in range(5):
+            first, second = (
+                Rotation.from_rotvec(float(theta[s, 0]) * phi[0, b, 3 * q : 3 * q + 3].numpy()).as_matrix()
+                for q in range(2)
+            )
+            assert float(ours[s, b]) == pytest.approx(-np.trace(first.T @ second), abs=1e-12)
+
+
+def test_amplitudes_are_the_start_state():
+    circuit = build_circuit("amplitude", n_qubits=2, layers=0)
+    theta = torch.zeros(1, circuit.n_parameters, dtype=torch.float64)
+    phi = torch.tensor([[[0.6, 0.0, 0.8, 0.0], [0.5, 0.5, 0.5, -0.5]]], dtype=torch.float64)
+    f, _ = build_engine("batched", circuit).evaluate(theta, phi)
+    torch.testing.assert_close(f, torch.tensor([[0.36 - 0.64, 0.0]], dtype=torch.float64), rtol=0, atol=1e-15)
 
 
 def test_gradients_in_the_inputs_agree():
@@ -149,19 +263,73 @@ def test_aer_agrees_in_energy_and_force(name):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-def test_unsupported_angle_is_named():
+@pytest.mark.parametrize("name", ["amplitude", "equivariant"])
+def test_aer_runs_every_circuit_of_ours(name):
+    """Values; encodings without a parameter-shift rule have no forces there, and say so."""
+    theta, phi, dphi = arguments(CIRCUITS[name], members=1, frames=2)
+    ours, _ = build_engine("batched", CIRCUITS[name]).evaluate(theta, phi)
+    theirs, _ = build_engine("aer", CIRCUITS[name]).evaluate(theta, phi)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    with pytest.raises(UnsupportedOperation, match="no two-term parameter-shift rule"):
+        build_engine("aer", CIRCUITS[name]).evaluate(theta, phi, dphi)
+
+
+def test_shots_scatter_around_the_exact_value():
+    """Mean and standard error of ⟨σ_Z⟩ from n measurements: sqrt((1 - f²)/n); equal seeds give equal values."""
+    circuit, shots = CIRCUITS["full"], 400
+    theta, phi, _ = arguments(circuit, members=1, frames=1)
+    exact = float(build_engine("batched", circuit).evaluate(theta, phi)[0])
+    engine = build_engine("aer", circuit, shots=shots, seed=1)
+    draws = np.array([float(engine.evaluate(theta, phi)[0]) for _ in range(40)])
+    error = np.sqrt((1 - exact**2) / shots)
+    assert abs(draws.mean() - exact) < 4 * error / np.sqrt(len(draws))
+    assert 0.6 < draws.std(ddof=1) / error < 1.5
+    again = build_engine("aer", circuit, shots=shots, seed=1)
+    assert float(again.evaluate(theta, phi)[0]) == draws[0]
+
+
+def test_depolarising_noise_pulls_towards_zero():
+    """One RY and a two-qubit gate by hand: p of a depolarising error scales a Pauli expectation by 1 - p."""
+
     def function(theta, phi):
-        qml.RX(theta[0] * phi[0], wires=0)
+        qml.RX(np.pi, wires=0)
         return qml.expval(qml.PauliZ(0))
 
-    circuit = Circuit("product", 1, 1, 1, function)
-    with pytest.raises(UnsupportedOperation, match=r"'product'.*not an affine function.*engine: pennylane"):
+    circuit = Circuit("flip", 1, 1, 1, function)
+    theta = phi = torch.zeros(1, 1, 1, dtype=torch.float64)
+    noisy = build_engine("aer", circuit, noise={"one_qubit": 0.1})
+    value = float(noisy.evaluate(theta[0], phi)[0])
+    assert value == pytest.approx(-(0.9**2), abs=1e-12) or value == pytest.approx(-0.9, abs=1e-12)  # two sx, or one x
+    shots = build_engine("aer", circuit, shots=20000, noise={"readout": 0.1})
+    assert float(shots.evaluate(theta[0], phi)[0]) == pytest.approx(-0.8, abs=0.03)
+    full = CIRCUITS["full"]
+    given = arguments(full, members=1, frames=2, directions=1)
+    exact, weak, strong = (
+        build_engine("aer", full, noise={"one_qubit": p, "two_qubit": 10 * p}).evaluate(*given)[0]
+        for p in (0.0, 1e-5, 1e-2)
+    )
+    torch.testing.assert_close(exact, build_engine("batched", full).evaluate(*given)[0], rtol=0, atol=1e-10)
+    assert 0 < (weak - exact).abs().max() < 0.02
+    assert strong.abs().max() < 0.5 * exact.abs().max()
+    with pytest.raises(ConfigError, match="noise 'thermal' is unknown"):
+        build_engine("aer", full, noise={"thermal": 0.1})
+    with pytest.raises(ConfigError, match="is no probability"):
+        build_engine("aer", full, noise={"readout": 1.5})
+
+
+def test_unsupported_angle_is_named():
+    def function(theta, phi):
+        qml.RX(theta[0] * phi[0] ** 2, wires=0)
+        return qml.expval(qml.PauliZ(0))
+
+    circuit = Circuit("square", 1, 1, 1, function)
+    with pytest.raises(UnsupportedOperation, match=r"'square'.*'RX' is not of the form.*engine: pennylane"):
         build_engine("batched", circuit)
     theta, phi, dphi = arguments(circuit)
     f, df = build_engine("pennylane", circuit).evaluate(theta, phi, dphi)
-    angle = theta[:, :, None] * phi[..., 0][:, None]
+    angle = theta[:, :, None] * phi[..., 0][:, None] ** 2
     torch.testing.assert_close(f, torch.cos(angle[:, 0]), rtol=0, atol=1e-12)
-    slope = -torch.sin(angle[:, 0])[..., None] * theta[:, :, None] * dphi[..., 0]
+    slope = -torch.sin(angle[:, 0])[..., None] * theta[:, :, None] * 2 * phi[..., :1] * dphi[..., 0]
     torch.testing.assert_close(df, slope, rtol=0, atol=1e-12)
 
 

@@ -30,11 +30,16 @@ def kappa(n_data: int) -> float:
 
 
 def jacobians(architecture: Architecture, theta: np.ndarray, values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs f (T, m) and per-sample parameter gradients J (T, m, P) at T parameter vectors and m inputs.
+    """Outputs f (T, m) and per-sample parameter gradients J (T, m, P) at T parameter vectors and m inputs."""
+    if hasattr(architecture, "jacobian"):  # a circuit has them from one run backwards
+        f, jacobian = architecture.jacobian(torch.as_tensor(theta), values[None])
+        return f.numpy(), jacobian.numpy()
+    return _jacobians(architecture, theta, values)
 
-    Every pair of a parameter vector and an input is one ensemble member with one frame, so that one reverse
-    pass gives all gradients.
-    """
+
+def _jacobians(architecture, theta, values):
+    """For any model: every pair of a parameter vector and an input is one ensemble member with one frame, so that
+    one reverse pass gives all gradients."""
     n_theta, n_parameters = theta.shape
     n_inputs = len(values)
     outputs, gradients = [], []

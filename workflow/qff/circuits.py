@@ -111,3 +111,67 @@ def kiss(
         return qml.expval(qml.PauliZ(0))
 
     return Circuit("kiss", n_qubits, n_parameters, n_qubits, function)
+
+
+@circuit
+def equivariant(n_qubits: int, layers: int) -> Circuit:
+    """SU(2)-invariant circuit of an atom's neighbours, one qubit each (Le et al., New J. Phys. 27, 023015, 2025).
+
+    Start: singlets on pairs of qubits. Encoding: exp(-i α_d x_q·σ/2) with the vector x_q = φ[3q … 3q+2] of neighbour
+    q. Layers: exchange gates on a ring, one coupling for the pairs (0,1), (2,3) … and one for (1,2), (3,4) …; D
+    layers, D+1 encodings. Readout: mean of σ_j·σ_k over all pairs. A rotation of all x leaves it unchanged.
+
+    Deviation from the source: the couplings and α are tied within a layer (3D+1 parameters).
+    """
+    import pennylane as qml
+
+    from qff.gates import VectorRotation, heisenberg, singlet
+
+    if n_qubits < 2 or n_qubits % 2:
+        raise ConfigError(f"circuit 'equivariant': n_qubits={n_qubits}: singlets need an even number of qubits")
+    even = [(q, q + 1) for q in range(0, n_qubits, 2)]
+    odd = [(q, (q + 1) % n_qubits) for q in range(1, n_qubits, 2)] if n_qubits > 2 else []
+
+    def function(theta, phi):
+        for pair in even:
+            singlet(pair)
+        for d in range(layers + 1):
+            if d:
+                for pairs, coupling in ((even, theta[layers + d]), (odd, theta[2 * layers + d])):
+                    for pair in pairs:
+                        heisenberg(coupling, pair)
+            for q in range(n_qubits):
+                VectorRotation(*(theta[d] * phi[3 * q + k] for k in range(3)), wires=q)
+        pairs = list(combinations(range(n_qubits), 2))
+        words = [p(i) @ p(j) for i, j in pairs for p in (qml.PauliX, qml.PauliY, qml.PauliZ)]
+        return qml.expval(qml.dot([1 / len(pairs)] * len(words), words))
+
+    return Circuit("equivariant", n_qubits, 3 * layers + 1, 3 * n_qubits, function)
+
+
+@circuit
+def amplitude(n_qubits: int, layers: int) -> Circuit:
+    """Features as the 2^n real amplitudes of the start state, then a shallow circuit: RY, RZ on every qubit and a ring
+    of CZ, ``layers`` times, and a last RY on every qubit; readout σ_Z on the first qubit.
+
+    The features must have length one: the feature map normalises them.
+    """
+    import pennylane as qml
+
+    wires = range(n_qubits)
+    ring = [(q, (q + 1) % n_qubits) for q in wires][: n_qubits if n_qubits > 2 else n_qubits - 1]
+
+    def function(theta, phi):
+        angles = iter(theta)
+        qml.StatePrep(qml.math.transpose(phi), wires=wires, validate_norm=False)
+        for _ in range(layers):
+            for q in wires:
+                qml.RY(next(angles), wires=q)
+                qml.RZ(next(angles), wires=q)
+            for pair in ring:
+                qml.CZ(wires=pair)
+        for q in wires:
+            qml.RY(next(angles), wires=q)
+        return qml.expval(qml.PauliZ(0))
+
+    return Circuit("amplitude", n_qubits, (2 * layers + 1) * n_qubits, 2**n_qubits, function)

@@ -38,6 +38,13 @@ class PennyLaneEngine:
         gradient = torch.stack([slope for _, slope in pairs])  # (S, B, F)
         return f, (dphi @ gradient[..., None])[..., 0]
 
+    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`qff.engines.batched.BatchedEngine.jacobian`."""
+        leaf = theta.detach().requires_grad_(True)
+        f, _ = self.evaluate(leaf, phi)
+        rows = [torch.autograd.grad(f[:, b].sum(), leaf, retain_graph=True)[0] for b in range(f.shape[1])]
+        return f.detach(), torch.stack(rows, 1)
+
     def _member(self, theta, phi, dphi):
         """Values (B,) and, if wanted, input gradients (B, F) of one parameter set."""
         if dphi is None:
