@@ -97,10 +97,13 @@ class Layout:
         self._phase_offset, self._phase_scale = offset.reshape(-1), np.abs(constants).reshape(-1)
         self._phase_slope = slope.reshape(self.n_parameters, -1)
 
-    def fixed_phases(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines of the fixed phases for parameters (S, P), each (S, tables · d)."""
+    def fixed_phases(self, theta: np.ndarray) -> np.ndarray:
+        """Cosines and sines, in turn, of the fixed phases for parameters (S, P): (S, 2 · tables · d)."""
         phases = theta @ self._phase_slope + self._phase_offset
-        return np.cos(phases) * self._phase_scale, np.sin(phases) * self._phase_scale
+        found = np.empty((*phases.shape, 2))
+        np.multiply(np.cos(phases), self._phase_scale, out=found[..., 0])
+        np.multiply(np.sin(phases), self._phase_scale, out=found[..., 1])
+        return found.reshape(len(theta), -1)
 
     def _write(self, schedule: Schedule) -> None:
         """The constant fields of a kernel call."""

@@ -1,0 +1,1 @@
+"""How fast the circuit engine is, against other simulators and against the machine (`make bench`)."""

@@ -1,0 +1,82 @@
+"""``python -m qff.benchmark [workload …]``: measure, write tables and the figure to ``results/benchmarks``.
+
+``--publish`` copies the tables to ``results/published/benchmarks`` and rewrites ``docs/engine.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from qff.benchmark.document import PUBLISHED, write_document
+from qff.benchmark.workloads import WORKLOADS
+from qff.jobs import log
+from qff.provenance import versions, write_csv, write_json, write_text
+
+RESULTS = Path("results/benchmarks")
+FRAMES = {"W1": [75, 150, 300, 600, 1200], "W3": [90, 180, 450, 900]}
+SEEDS = [1, 2, 5, 10, 20]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="qff.benchmark", description=__doc__)
+    parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}; all by default")
+    parser.add_argument("--publish", action="store_true", help="make the last results the published ones")
+    options = parser.parse_args()
+    if unknown := [w for w in options.workloads if w not in WORKLOADS]:
+        parser.error(f"unknown workload {', '.join(unknown)}; known: {', '.join(WORKLOADS)}")
+    if options.publish:
+        publish()
+        return
+    names = options.workloads or list(WORKLOADS)
+    measure(names)
+
+
+def measure(names: list[str]) -> None:
+    """Run workloads and add them to the tables; what is not asked for keeps its rows."""
+    from qff.benchmark.machine import achieved, cache_kib, limits
+    from qff.benchmark.measure import compare, grow
+    from qff.benchmark.plot import plot
+
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        _merge("engine.csv", pd.DataFrame(compare(WORKLOADS[name])), "workload")
+    for name in names:
+        if name in FRAMES:
+            _merge("growth.csv", pd.DataFrame(grow(WORKLOADS[name], "frames", FRAMES[name])), "workload")
+        if name == "W4":
+            _merge("growth.csv", pd.DataFrame(grow(WORKLOADS[name], "members", SEEDS)), "workload")
+    rates = [achieved(WORKLOADS[n]) for n in names if n in ("W1", "W2", "W3", "W4")]
+    if rates:
+        limit = limits()
+        table = pd.DataFrame(rates)
+        for key, value in limit.items():
+            table[key] = value
+        _merge("machine.csv", table, "workload")
+    write_json(RESULTS / "versions.json", versions() | cache_kib())
+    plot(RESULTS)
+    log.info("written to %s", RESULTS)
+
+
+def _merge(file: str, table: pd.DataFrame, key: str) -> None:
+    path = RESULTS / file
+    if path.is_file():
+        old = pd.read_csv(path)
+        table = pd.concat([old[~old[key].isin(table[key])], table])
+    order = {name: k for k, name in enumerate(WORKLOADS)}
+    table = table.sort_values(key, key=lambda c: c.map(order), kind="stable")
+    write_csv(path, table.round({c: 4 for c in table.columns if table[c].dtype == np.float64}))
+
+
+def publish() -> None:
+    for file in ("engine.csv", "growth.csv", "machine.csv", "versions.json"):
+        write_text(PUBLISHED / file, (RESULTS / file).read_text(encoding="utf-8"))
+    (PUBLISHED / "engine.png").write_bytes((RESULTS / "engine.png").read_bytes())
+    write_document()
+
+
+if __name__ == "__main__":
+    main()
