@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
-	lock freeze publish docs clean help
+	lock freeze publish docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -47,6 +47,7 @@ lint: $(BIN)/.installed  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/python -m qff.config_docs --check
 	$(BIN)/python -m qff.readme --check
+	$(BIN)/python -m qff.benchmark.document --check
 	-$(BIN)/snakemake --lint  # hints; conda environments of the rules are still to be declared
 
 format: $(BIN)/.installed  ## put the code into its standard form
@@ -67,8 +68,11 @@ publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study
 	$(BIN)/python -m qff.readme
 
+bench: $(BIN)/.installed-bench  ## time the circuit engine against other simulators (WORKLOADS="W1 W2", all by default)
+	$(BIN)/python -m qff.benchmark $(WORKLOADS)
+
 lock: $(BIN)/.installed  ## write requirements.lock from what is installed
-	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' > requirements.lock
+	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' | grep -vxFf requirements-bench.lock > requirements.lock
 
 clean:  ## forget results and environment; the published record stays
 	rm -rf .venv .snakemake results/study results/smoke results/freeze results/mlflow.db* results/mlartifacts
@@ -79,4 +83,8 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m qff.engines.compiled  # compiles the kernels once, for all jobs
+	touch $@
+
+$(BIN)/.installed-bench: $(BIN)/.installed requirements-bench.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-bench.lock
 	touch $@
