@@ -167,6 +167,30 @@ def test_members_may_have_their_own_inputs():
     torch.testing.assert_close(shared[3], repeated[3].sum(0, keepdim=True), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("frames", [1, 4, 8, 9, 16])
+def test_numbers_of_frames_and_strides_do_not_matter(frames):
+    """Full and partial tiles; gradients that torch hands over as expanded views; inputs that are transposed views."""
+    circuit = CIRCUITS["equivariant"]
+    engine = build_engine("batched", circuit)
+    theta, phi, dphi = arguments(circuit, members=2, frames=frames)
+    leaf = theta.clone().requires_grad_(True)
+    f, df = engine.evaluate(leaf, phi, dphi)
+    (ours,) = torch.autograd.grad(f.sum() + df.sum(), leaf)  # weights of stride 0
+    again = theta.T.contiguous().T.requires_grad_(True)
+    view = phi.transpose(1, 2).contiguous().transpose(1, 2)
+    g, dg = engine.evaluate(again, view, dphi.expand(2, -1, -1, -1))
+    (theirs,) = torch.autograd.grad((g * torch.ones_like(g)).sum() + (dg * torch.ones_like(dg)).sum(), again)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+    for b in range(frames):
+        one, done = engine.evaluate(theta, phi[:, b : b + 1], dphi[:, b : b + 1])
+        torch.testing.assert_close(one[:, 0], f[:, b].detach(), rtol=0, atol=1e-14)
+        torch.testing.assert_close(done[:, 0], df[:, b].detach(), rtol=0, atol=1e-13)
+    values = theta.clone().requires_grad_(True)
+    (energy_only,) = torch.autograd.grad(engine.evaluate(values, phi)[0].sum(), values)
+    (all_of_it,) = torch.autograd.grad(engine.evaluate(leaf, phi, dphi)[0].sum(), leaf)
+    torch.testing.assert_close(energy_only, all_of_it, rtol=0, atol=1e-12)
+
+
 def test_vectors_of_any_length_are_differentiable():
     """At zero, around the switch to the series, and far out, against PennyLane's matrix and finite differences."""
     circuit = build_circuit("equivariant", n_qubits=2, layers=1)

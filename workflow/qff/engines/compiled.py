@@ -127,7 +127,7 @@ class _Run:
         if pad := self.tiles * LANES - self.frames:
             rows = np.concatenate([rows, np.zeros((*rows.shape[:2], pad))], 2)
         parts = rows.reshape(*rows.shape[:2], self.tiles, LANES).transpose(0, 2, 1, 3)
-        return parts.reshape(len(rows), -1)
+        return np.ascontiguousarray(parts).reshape(len(rows), -1)  # kernels see addresses, not strides
 
     def _rows(self, flat: np.ndarray) -> np.ndarray:
         """The reverse: (S, tiles · n · LANES) → (S, n, B)."""
