@@ -114,6 +114,7 @@ def test_all_ways_of_the_batched_engine_agree(name, monkeypatch):
     engine = build_engine("batched", circuit)
     theta, phi, dphi = arguments(circuit, members=3, frames=7)
     monkeypatch.setattr(compiled, "TILES_PER_TASK", 1)
+    monkeypatch.setattr(compiled, "COST_PER_THREAD", 1)
     before = torch.get_num_threads()
     results = [derivatives(engine.torch.evaluate, theta, phi, dphi)]
     for threads in (1, 2):

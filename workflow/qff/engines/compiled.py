@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,8 +21,14 @@ from qff.engines.layout import Layout
 from qff.engines.program import Program
 
 TILES_PER_TASK = 8  # tiles that a thread takes at a time
+COST_PER_THREAD = 50_000  # of tiles · steps · amplitudes, about half a millisecond: less is not worth a second thread
 LINE = 64  # bytes of a cache line
 _PLACE = {name: k for k, name in enumerate(FIELDS)}
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
 
 
 class CompiledProgram:
@@ -137,12 +144,12 @@ class _Run:
     def _call(self, kernel, flag: bool, results: list[str], **inputs: np.ndarray) -> list[np.ndarray]:
         """Run a kernel for every member and range of tiles, on as many threads as torch may use.
 
-        ``inputs`` have a row for every member, or one row for all. Returns the results, each (S, n, B).
+        ``inputs`` have a row for every member, or one row for all. Returns the results as the kernels leave them.
         """
         out = {k: np.empty((self.members, self.tiles * self.layout.sizes[k] * LANES)) for k in results}
         arrays = self._inputs | inputs | out
         places = [(_PLACE[k], _address(a), a.strides[0] if len(a) > 1 else 0) for k, a in arrays.items()]
-        threads = torch.get_num_threads()
+        threads = min(torch.get_num_threads(), 1 + self.members * self.tiles * self.layout.cost // COST_PER_THREAD)
         step = TILES_PER_TASK if threads > 1 else self.tiles
         tasks = [(s, k, min(k + step, self.tiles)) for s in range(self.members) for k in range(0, self.tiles, step)]
         threads = min(threads, len(tasks))
@@ -161,29 +168,31 @@ class _Run:
         if threads < 2:
             work(0)
         else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, range(threads)))
-        return [self._rows(array) for array in out.values()]
+            list(_pool(threads).map(work, range(threads)))
+        return list(out.values())
 
     def evaluate(self, slopes: bool) -> tuple[np.ndarray, list[np.ndarray]]:
         """f (S, B) and, if asked for, what the kernels return for every group of data angles."""
-        value, *found = self._call(
-            kernels.evaluate, slopes, ["value", *(g.result for g in self.groups)] if slopes else ["value"]
-        )
-        return np.ascontiguousarray(value[:, 0]), found
+        results = ["value", *(g.result for g in self.groups)] if slopes else ["value"]
+        value, *found = self._call(kernels.evaluate, slopes, results)
+        return np.ascontiguousarray(value[:, : self.frames]), [self._rows(x) for x in found]
 
     def gradient(self, weight: np.ndarray, rates: list[np.ndarray] | None = None) -> list[np.ndarray]:
-        """Gradients of Σ weight f + f' in the fixed angles (S, n, B) and in every group, f' along ``rates``."""
+        """Gradients of Σ weight f + f' in the fixed angles, as the kernel leaves them, and in every group (S, n, B).
+
+        f' is the derivative along ``rates``; without them it is left out.
+        """
         inputs = {"weight": self._tiled(weight[:, None])}
         for group, v in zip(self.groups, rates or (), strict=False):
             inputs[group.rate_name] = self._tiled(group.rates(v))
         results = ["g_uniform", *(g.result for g in self.groups)]
-        return self._call(kernels.gradient, rates is not None, results, **inputs)
+        fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
+        return [fixed, *(self._rows(x) for x in found)]
 
     def jacobian(self) -> np.ndarray:
         """∂f/∂θ, (S, B, P)."""
         fixed, *second = self.gradient(np.ones((self.members, self.frames)))
-        found = fixed.transpose(0, 2, 1) @ self.layout.fixed.theta
+        found = self._rows(fixed).transpose(0, 2, 1) @ self.layout.fixed.theta
         for group, g in zip(self.groups, second, strict=True):
             found = found + group.angles.jacobian(group.pull(g), self.phi)
         return found
@@ -197,7 +206,8 @@ class _Run:
         if direction is not None:
             rates = [g.weights @ direction.transpose(0, 2, 1) for g in self.groups]
         fixed, *second = self.gradient(weight, rates)
-        g_theta = fixed.sum(2) @ self.layout.fixed.theta
+        totals = fixed.reshape(self.members, self.tiles, -1).sum(1)  # the lanes beyond the last frame hold zeros
+        g_theta = totals.reshape(self.members, -1, LANES).sum(2) @ self.layout.fixed.theta
         g_phi = np.zeros((self.members, *self.phi.shape[1:])) if inputs else None
         for k, group in enumerate(self.groups):
             g = group.pull(second[k])

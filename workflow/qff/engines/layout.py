@@ -140,6 +140,7 @@ class Layout:
             self.fields[FIELDS.index(name)] = size
         for name, array in self._arrays.items():
             self.fields[FIELDS.index(name)] = array.ctypes.data
+        self.cost = len(self._steps) * self.dimension  # of one tile, in steps · amplitudes
         self.work_size = kernels.work_size(sizes["n_steps"], self.dimension, len(constants))
 
 
