@@ -61,8 +61,8 @@ docs: $(BIN)/.installed  ## regenerate config/README.md, its schema and the READ
 
 freeze: $(BIN)/.installed  ## recompute all reference labels and make them the frozen set
 	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
-	cp results/freeze/reference/lih/labels.extxyz results/published/reference/lih.extxyz
-	cp results/freeze/reference/lih/labels.json results/published/reference/lih.json
+	for system in lih h2o h3o; do for kind in extxyz json; do \
+		cp results/freeze/reference/$$system/labels.$$kind results/published/reference/$$system.$$kind || exit 1; done; done
 
 publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study

@@ -342,6 +342,29 @@ def test_depolarising_noise_pulls_towards_zero():
         build_engine("aer", full, noise={"readout": 1.5})
 
 
+def test_a_circuit_without_data_has_no_slope():
+    def function(theta, phi):
+        qml.RX(theta[0], wires=0)
+        return qml.expval(qml.PauliZ(0))
+
+    theta, phi, dphi = arguments(circuit := Circuit("blind", 1, 1, 2, function))
+    f, df, gradient, *others = derivatives(build_engine("batched", circuit).evaluate, theta, phi, dphi)
+    torch.testing.assert_close(f, torch.cos(theta).expand(-1, 3))
+    torch.testing.assert_close(gradient, -6 * torch.cos(theta) * torch.sin(theta))
+    assert not df.any()
+    assert not any(g.any() for g in others)
+
+
+def test_third_derivatives_are_refused_not_wrong():
+    circuit = CIRCUITS["full"]
+    theta, phi, dphi = arguments(circuit)
+    leaf = theta.requires_grad_(True)
+    f, _ = build_engine("batched", circuit).evaluate(leaf, phi, dphi)
+    (gradient,) = torch.autograd.grad((f**2).sum(), leaf, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
 def test_unsupported_angle_is_named():
     def function(theta, phi):
         qml.RX(theta[0] * phi[0] ** 2, wires=0)

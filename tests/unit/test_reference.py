@@ -10,7 +10,8 @@ from qff.data import LabelledFrames, read_frames, write_frames
 from qff.errors import DataError, LabelError
 from qff.reference import chunks, labels
 from qff.reference.frozen import check_consistency, compare_with_fci, freeze, read_frozen, recheck
-from qff.reference.scan import distances, geometries
+from qff.reference.geometries import geometries
+from qff.reference.scan import distances
 
 PUBLISHED = Path("results/published/reference/lih.extxyz")
 
@@ -141,7 +142,7 @@ def test_provenance_must_fit(small_system, frozen):
     other = small_system.model_copy(
         update={"reference": small_system.reference.model_copy(update={"basis": "sto-3g"})}
     )
-    with pytest.raises(DataError, match="another scan or level of theory"):
+    with pytest.raises(DataError, match="other geometries or another level of theory"):
         read_frozen(frozen, other)
     digests = original["frame_digests"]
     scan = {**original["level"]["scan"], "n_frames": 11}
@@ -150,9 +151,9 @@ def test_provenance_must_fit(small_system, frozen):
         ({"frame_digests": digests[:9]}, "10 frames, its provenance lists 9"),
         ({"frame_digests": None}, "provenance of frozen.extxyz is unreadable"),
         ({"frame_digests": 5}, "provenance of frozen.extxyz is unreadable"),
-        ({"level": {**original["level"], "basis": "cc-pvtz"}}, "another scan or level of theory"),
-        ({"level": {**original["level"], "scan": scan}}, "another scan or level of theory"),
-        ({"level": None}, "another scan or level of theory"),
+        ({"level": {**original["level"], "basis": "cc-pvtz"}}, "other geometries or another level of theory"),
+        ({"level": {**original["level"], "scan": scan}}, "other geometries or another level of theory"),
+        ({"level": None}, "other geometries or another level of theory"),
         ({"sha256": "0" * 64}, "sha256"),
     ):
         provenance.write_text(json.dumps({**original, **edit}))
@@ -175,7 +176,7 @@ def test_a_set_made_for_other_geometries_is_refused(small_system, small_frames, 
         small_frames.symbols, positions, small_frames.energies, small_frames.forces, small_frames.info
     )
     freeze(shifted, tmp_path / "x.extxyz", small_system)
-    with pytest.raises(DataError, match="geometries differ from the scan"):
+    with pytest.raises(DataError, match="geometries differ from those"):
         read_frozen(tmp_path / "x.extxyz", small_system)
 
 

@@ -23,7 +23,27 @@ def bond(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
     return (positions[:, atoms[1]] - positions[:, atoms[0]]).norm(dim=-1)
 
 
-COORDINATES = {"bond": bond}
+def angle(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
+    """Angle in degrees at the middle one of three atoms; positions (B, A, 3) → (B,)."""
+    a = positions[:, atoms[0]] - positions[:, atoms[1]]
+    b = positions[:, atoms[2]] - positions[:, atoms[1]]
+    return torch.rad2deg(torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1)))
+
+
+def dihedral(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
+    """Angle in degrees, 0 to 360, between the half-planes of atoms (0, 1, 2) and (0, 1, 3) around the axis 0-1.
+
+    180° is planar; positions (B, A, 3) → (B,).
+    """
+    origin, end, first, second = (positions[:, k] for k in atoms)
+    axis = (end - origin) / (end - origin).norm(dim=-1, keepdim=True)
+    a = torch.linalg.cross(axis, first - origin)
+    b = torch.linalg.cross(axis, second - origin)
+    sine = (torch.linalg.cross(a, b) * axis).sum(-1)
+    return torch.rad2deg(torch.atan2(-sine, -(a * b).sum(-1))) + 180.0
+
+
+COORDINATES = {"bond": bond, "angle": angle, "dihedral": dihedral}
 
 
 @dataclass(frozen=True)
@@ -72,8 +92,8 @@ class System:
                 if outside.any():
                     frame = int(outside.nonzero()[0])
                     raise DomainError(
-                        f"frame {frame} of {self.name}: {coordinate.kind} {coordinate.atoms} = {float(q[frame].detach()):.4f} Å "
-                        f"lies outside the bounds {low}–{high} Å of config/systems.yaml; the models are not defined "
+                        f"frame {frame} of {self.name}: {coordinate.kind} {coordinate.atoms} = {float(q[frame].detach()):.4f} "
+                        f"{coordinate.unit} lies outside the bounds {low}–{high} {coordinate.unit} of config/systems.yaml; the models are not defined "
                         "there. Widen the bounds and retrain, or leave the frame out."
                     )
         return torch.stack(values, 1), torch.stack(gradients, 1)

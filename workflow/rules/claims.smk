@@ -18,7 +18,7 @@ rule collect_metrics:
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
             *expand(
                 f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",
-                system=CONFIG.systems,
+                system=SCANS,
                 model=["reference", "on_the_fly", *CONFIG.dynamics.models],
             ),
         ],

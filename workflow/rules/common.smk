@@ -18,6 +18,8 @@ CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
 STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "claims"]
 SEEDS = range(CONFIG.seeds)
+# Two atoms: a curve, with FCI beside it and dynamics on it.
+SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -74,10 +76,9 @@ def records_of(wildcards):
         points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
         return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
     if wildcards.stage in models:
-        return expand(
-            f"{stage}/{{system}}/{{model}}/run.json", system=CONFIG.systems, model=models[wildcards.stage]
-        )
+        systems = SCANS if wildcards.stage == "dynamics" else CONFIG.systems
+        return expand(f"{stage}/{{system}}/{{model}}/run.json", system=systems, model=models[wildcards.stage])
     records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
     if wildcards.stage == "reference":
-        records += expand(f"{stage}/{{system}}/fci/run.json", system=CONFIG.systems)
+        records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)
     return records

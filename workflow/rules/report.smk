@@ -17,12 +17,13 @@ TRACKED = [
 
 # Kind of figure → systems that it is drawn for.
 KINDS = {
-    **dict.fromkeys(("reference", "training", "errors", "parity"), CONFIG.systems),
+    "reference": SCANS,
+    **dict.fromkeys(("training", "errors", "parity"), CONFIG.systems),
     **dict.fromkeys(
         ("effective_dimension", "fisher_spectrum"), CONFIG.systems if CONFIG.capacity.models else []
     ),
     "learning_curves": list(CONFIG.scaling.sizes),
-    "dynamics": CONFIG.systems,
+    "dynamics": SCANS,
 }
 CAPTIONS = {
     kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()

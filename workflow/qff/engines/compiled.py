@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from qff.engines import kernels
 from qff.engines.angles import (
@@ -22,7 +23,7 @@ from qff.engines.program import Program
 
 TILES_PER_TASK = 8  # tiles that a thread takes at a time
 COST_PER_THREAD = 50_000  # of tiles · steps · amplitudes, about half a millisecond: less is not worth a second thread
-LINE = 64  # bytes of a cache line
+LINE = 64  # bytes of a cache line; vectors that lie across two lines cost a third of the speed
 _PLACE = {name: k for k, name in enumerate(FIELDS)}
 
 
@@ -156,9 +157,7 @@ class _Run:
 
         def work(share: int) -> None:
             fields, scratch = self.layout.fields.copy(), np.empty(self.layout.work_size + LINE // 8)
-            fields[WORK] = (
-                -(-_address(scratch) // LINE) * LINE
-            )  # a vector across two lines costs a third of the speed
+            fields[WORK] = -(-_address(scratch) // LINE) * LINE
             fields[START_SIZE] = 0 if self.layout.fixed_start is not None else 2 * self.layout.dimension
             for member, first, last in tasks[share::threads]:
                 for place, start, stride in places:
@@ -229,12 +228,15 @@ class _Expectation(torch.autograd.Function):
     def forward(ctx, theta, phi, dphi, layout):
         run = _Run(layout, theta.numpy(), phi.numpy())
         f, first = run.evaluate(True)
-        slope = sum(g.pull(x).transpose(0, 2, 1) @ g.weights for g, x in zip(run.groups, first, strict=True))
+        slope = np.zeros((run.members, *run.phi.shape[1:]))
+        for group, found in zip(run.groups, first, strict=True):
+            slope += group.pull(found).transpose(0, 2, 1) @ group.weights
         ctx.run, ctx.first, ctx.slope, ctx.dphi = run, first, slope, dphi.numpy()
         df = np.einsum("sbkf,sbf->sbk", ctx.dphi, slope)  # quicker than many tiny matrix products
         return torch.from_numpy(f), torch.from_numpy(df)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gf, gdf):
         gdf = gdf.numpy()
         direction = np.einsum("sbk,sbkf->sbf", gdf, ctx.dphi)
@@ -252,6 +254,7 @@ class _Value(torch.autograd.Function):
         return torch.from_numpy(ctx.run.evaluate(False)[0])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gf):
         g_theta, g_phi = ctx.run.reverse(gf.numpy(), None, [], ctx.needs_input_grad[1])
         return _tensor(g_theta), _shared(g_phi, len(ctx.run.phi)), None

@@ -14,8 +14,12 @@ from qff.provenance import text_digest, versions, write_json
 from qff.reference.labels import Label, label
 
 
-def label_frames(system: SystemConfig, positions: np.ndarray, indices: list[int], workdir: Path) -> LabelledFrames:
+def label_frames(
+    system: SystemConfig, positions: np.ndarray, indices: list[int], workdir: Path, parts: list[str] | None = None
+) -> LabelledFrames:
     """Labels of the given frames; finished ones are found in ``workdir`` and not computed again.
+
+    ``parts`` name the part of the set that each position belongs to.
 
     Raises:
         LabelError: a frame did not converge; the frames before it are kept in ``workdir``.
@@ -33,6 +37,7 @@ def label_frames(system: SystemConfig, positions: np.ndarray, indices: list[int]
     info = [
         {
             "frame": index,
+            **({"part": parts[index]} if parts else {}),
             "method": system.reference.method,
             "basis": system.reference.basis,
             "program": f"pyscf {versions().get('pyscf')}",

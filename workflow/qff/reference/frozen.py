@@ -15,9 +15,11 @@ from qff.errors import DataError, LabelError
 from qff.jobs import progress
 from qff.provenance import file_digest, git_state, text_digest, versions, write_json
 from qff.randomness import generator
-from qff.reference.labels import fci_difference, label
-from qff.reference.scan import geometries
+from qff.reference.geometries import geometries
+from qff.reference.labels import energy, fci_difference, label
 from qff.units import EV_IN_MEV
+
+SLOPE_TOLERANCE = 2e-4  # eV/Å; differences of energies converged to 1e-10 Ha reach 1e-6
 
 
 def frame_digests(frames: LabelledFrames) -> list[str]:
@@ -38,7 +40,7 @@ def freeze(frames: LabelledFrames, path: Path, system: SystemConfig) -> None:
             "file": path.name,
             "sha256": file_digest(path),
             "n_frames": len(stored),
-            "level": system.reference.model_dump(mode="json", exclude={"frozen"}),
+            "level": system.reference.identity(),
             "frozen_core": False,
             "versions": {
                 k: v for k, v in versions().items() if k in ("python", "platform", "pyscf", "numpy", "scipy")
@@ -64,9 +66,9 @@ def read_frozen(path: Path, system: SystemConfig) -> LabelledFrames:
         raise DataError(
             f"{provenance_path}: provenance of {path.name} is unreadable ({error}); restore it with git"
         ) from error
-    if level != system.reference.model_dump(mode="json", exclude={"frozen"}):
+    if level != system.reference.identity():
         raise DataError(
-            f"{path}: frozen for another scan or level of theory than config/systems.yaml asks for; use "
+            f"{path}: frozen for other geometries or another level of theory than config/systems.yaml asks for; use "
             "reference.mode: recompute, or freeze the new set with 'make freeze'"
         )
     if len(frames) != len(stored):
@@ -86,7 +88,7 @@ def read_frozen(path: Path, system: SystemConfig) -> LabelledFrames:
     wanted = geometries(system)
     if wanted.shape != frames.positions.shape or not np.allclose(wanted, frames.positions, atol=1e-7):
         raise DataError(
-            f"{path}: geometries differ from the scan in config/systems.yaml; freeze the new set with 'make freeze'"
+            f"{path}: geometries differ from those of config/systems.yaml; freeze the new set with 'make freeze'"
         )
     check_consistency(frames, str(path))
     return frames
@@ -109,14 +111,17 @@ def _slope_mismatch(frames: LabelledFrames) -> np.ndarray:
 
 
 def check_consistency(frames: LabelledFrames, where: str, tolerance: float = 2e-4) -> float:
-    """Largest difference (eV/Å) of labelled forces and the slope of the energies along a scan.
+    """Largest inconsistency (eV/Å) of labels: of a scan, forces against the slope of the energies; else net force.
 
-    A single wrong energy or force breaks the agreement of the two.
+    A single wrong energy or force breaks the agreement of a scan. Labels of other sets are held against recalculated
+    energies instead (:func:`recheck`).
 
     Raises:
         DataError: the difference exceeds ``tolerance``. The frame without which the others agree is named, or, if
             there is none, the one with the largest difference.
     """
+    if len(frames.symbols) > 2:
+        return _check_balance(frames, where, tolerance)
     difference = _slope_mismatch(frames)
     if difference.max() <= tolerance:
         return float(difference.max())
@@ -137,13 +142,26 @@ def check_consistency(frames: LabelledFrames, where: str, tolerance: float = 2e-
     )
 
 
+def _check_balance(frames: LabelledFrames, where: str, tolerance: float) -> float:
+    """Largest net force (eV/Å) or torque (eV): an isolated molecule has neither."""
+    force = np.abs(frames.forces.sum(1)).max(1)
+    torque = np.abs(np.cross(frames.positions, frames.forces).sum(1)).max(1)
+    worst = int(np.maximum(force, torque).argmax())
+    if max(force[worst], torque[worst]) > tolerance:
+        raise DataError(
+            f"{where}, frame {worst}: net force {force[worst]:.4f} eV/Å, torque {torque[worst]:.4f} eV (tolerance "
+            f"{tolerance}): its forces are wrong or belong to other positions; label the frame again"
+        )
+    return float(max(force.max(), torque.max()))
+
+
 def recheck(
     frames: LabelledFrames, system: SystemConfig, config: ReferenceConfig, seed: int, name: str
 ) -> pd.DataFrame:
     """Recompute a random sample of frames and compare.
 
     Returns:
-        one row per frame: frame, energy_difference_mev, force_difference_ev_per_ang.
+        one row per frame: frame, energy_difference_mev, force_difference_ev_per_ang, slope_difference_ev_per_ang.
 
     Raises:
         LabelError: a difference exceeds the tolerance of the config; frame and difference are named.
@@ -153,16 +171,42 @@ def recheck(
     rows = []
     for index in progress(sample, "recheck"):
         fresh = label(system, frames.positions[index], f"{name}, frame {index}")
-        energy = abs(fresh.energy - frames.energies[index]) * EV_IN_MEV
+        difference = abs(fresh.energy - frames.energies[index]) * EV_IN_MEV
         force = np.abs(fresh.forces - frames.forces[index]).max()
-        rows.append({"frame": index, "energy_difference_mev": energy, "force_difference_ev_per_ang": force})
-        if energy > config.energy_tolerance_mev or force > config.force_tolerance_ev_per_ang:
+        slope = slope_difference(
+            frames, system, index, generator(seed, "slope", name, index), f"{name}, frame {index}"
+        )
+        rows.append(
+            {
+                "frame": index,
+                "energy_difference_mev": difference,
+                "force_difference_ev_per_ang": force,
+                "slope_difference_ev_per_ang": slope,
+            }
+        )
+        if difference > config.energy_tolerance_mev or force > config.force_tolerance_ev_per_ang:
             raise LabelError(
-                f"{system.reference.frozen}, frame {index}: recalculation differs by {energy:.4g} meV and {force:.4g} eV/Å "
+                f"{system.reference.frozen}, frame {index}: recalculation differs by {difference:.4g} meV and {force:.4g} eV/Å "
                 f"(tolerances {config.energy_tolerance_mev} meV, {config.force_tolerance_ev_per_ang} eV/Å): the frozen "
                 "label is wrong, or this PySCF gives other numbers; restore the file or set reference.mode: recompute"
             )
+        if slope > SLOPE_TOLERANCE:
+            raise LabelError(
+                f"{system.reference.frozen}, frame {index}: its forces and the slope of recalculated energies differ by "
+                f"{slope:.4g} eV/Å (tolerance {SLOPE_TOLERANCE}): the analytic gradient cannot be trusted here"
+            )
     return pd.DataFrame(rows)
+
+
+def slope_difference(
+    frames: LabelledFrames, system: SystemConfig, index: int, rng: np.random.Generator, where: str, step: float = 0.01
+) -> float:
+    """Labelled force along a random direction against fourth-order differences of energies, in eV/Å."""
+    direction = rng.normal(size=frames.positions[index].shape)
+    direction /= np.linalg.norm(direction)
+    moved = [energy(system, frames.positions[index] + k * step * direction, where) for k in (-2, -1, 1, 2)]
+    slope = (moved[0] - 8 * moved[1] + 8 * moved[2] - moved[3]) / (12 * step)
+    return float(abs(slope + (frames.forces[index] * direction).sum()))
 
 
 def compare_with_fci(frames: LabelledFrames, system: SystemConfig, n_frames: int, name: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qff.config import ScanConfig, SystemConfig
+from qff.config import ScanConfig
 
 
 def distances(scan: ScanConfig) -> np.ndarray:
@@ -18,9 +18,9 @@ def distances(scan: ScanConfig) -> np.ndarray:
     return np.round(np.interp(np.linspace(0, cumulative[-1], scan.n_frames), cumulative, fine), 6)
 
 
-def geometries(system: SystemConfig) -> np.ndarray:
+def scan_positions(scan: ScanConfig) -> np.ndarray:
     """Positions (n_frames, 2, 3) in Å along z, first atom at the origin."""
-    r = distances(system.reference.scan)
+    r = distances(scan)
     positions = np.zeros((len(r), 2, 3))
     positions[:, 1, 2] = r
     return positions

@@ -13,7 +13,7 @@ from qff.jobs import log
 from qff.provenance import write_csv
 from qff.reference.chunks import label_frames
 from qff.reference.frozen import check_consistency, compare_with_fci, freeze, read_frozen, recheck
-from qff.reference.scan import geometries
+from qff.reference.geometries import geometries, parts
 from qff.stages.common import Context, system_from
 
 
@@ -22,7 +22,12 @@ def label_chunk(*, context: dict, system: str, config: dict, chunk: int, chunks:
     molecule = system_from(system, config)
     positions = geometries(molecule.config)
     indices = list(range(chunk, len(positions), chunks))
-    write_frames(output_path, label_frames(molecule.config, positions, indices, Path(output_path).parent / "frames"))
+    write_frames(
+        output_path,
+        label_frames(
+            molecule.config, positions, indices, Path(output_path).parent / "frames", parts(molecule.config)
+        ),
+    )
 
 
 def collect_reference(
@@ -35,21 +40,23 @@ def collect_reference(
     recheck_path: str,
     run_path: str,
 ) -> None:
-    """Join recomputed chunks in the order of the scan."""
+    """Join recomputed chunks in the order of the geometries."""
     molecule = system_from(system, config)
-    parts = [read_frames(p, molecule.symbols) for p in chunk_paths]
-    info = [i for part in parts for i in part.info]
+    chunks = [read_frames(p, molecule.symbols) for p in chunk_paths]
+    info = [i for part in chunks for i in part.info]
     order = np.argsort([i["frame"] for i in info])
     frames = LabelledFrames(
         molecule.symbols,
-        np.concatenate([p.positions for p in parts])[order],
-        np.concatenate([p.energies for p in parts])[order],
-        np.concatenate([p.forces for p in parts])[order],
+        np.concatenate([p.positions for p in chunks])[order],
+        np.concatenate([p.energies for p in chunks])[order],
+        np.concatenate([p.forces for p in chunks])[order],
         [info[k] for k in order],
     )
     check_consistency(frames, labels_path)
     freeze(frames, Path(labels_path), molecule.config)
-    table = pd.DataFrame(columns=["frame", "energy_difference_mev", "force_difference_ev_per_ang"])
+    table = pd.DataFrame(
+        columns=["frame", "energy_difference_mev", "force_difference_ev_per_ang", "slope_difference_ev_per_ang"]
+    )
     _finish(
         Context(**context),
         molecule.name,
@@ -95,6 +102,7 @@ def _finish(place, system, frames, table, mode, input_paths, labels_path, rechec
     if len(table):
         metrics["recheck_energy_mev"] = float(table.energy_difference_mev.max())
         metrics["recheck_force_ev_per_ang"] = float(table.force_difference_ev_per_ang.max())
+        metrics["recheck_slope_ev_per_ang"] = float(table.slope_difference_ev_per_ang.max())
     log.info("%s: %s", system, metrics)
     record = place.record("reference", input_paths, system=system)
     record.add(
