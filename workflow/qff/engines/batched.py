@@ -6,6 +6,8 @@ On a CPU the program runs on compiled kernels (:mod:`qff.engines.compiled`), on 
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 from qff.circuits import Circuit
@@ -21,10 +23,14 @@ class BatchedEngine:
     """
 
     def __init__(self, circuit: Circuit):
-        program = capture(circuit)
         self.circuit = circuit
-        self.compiled = CompiledProgram(program)
-        self.torch = TorchProgram(program)
+        self._captured = capture(circuit)
+        self.compiled = CompiledProgram(self._captured)
+
+    @functools.cached_property
+    def torch(self) -> TorchProgram:
+        """The same circuit for other devices, laid out when one asks for it."""
+        return TorchProgram(self._captured)
 
     def evaluate(
         self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor | None = None

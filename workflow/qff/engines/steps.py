@@ -22,6 +22,27 @@ def _eight(a, b, c, e, f, g, h, k):
 
 
 @compiled
+def _load_eight(x, o, p, q, r):
+    """Hadamard gates on the three qubits of bits p, q, r, of the parts that start at vector o."""
+    return _eight(
+        load(x, o), load(x, o + 2 * p), load(x, o + 2 * q), load(x, o + 2 * (p | q)), load(x, o + 2 * r),
+        load(x, o + 2 * (r | p)), load(x, o + 2 * (r | q)), load(x, o + 2 * (r | p | q)),
+    )  # fmt: skip
+
+
+@compiled
+def _store_eight(y, o, p, q, r, a, b, c, e, f, g, h, k):
+    store(y, o, a)
+    store(y, o + 2 * p, b)
+    store(y, o + 2 * q, c)
+    store(y, o + 2 * (p | q), e)
+    store(y, o + 2 * r, f)
+    store(y, o + 2 * (r | p), g)
+    store(y, o + 2 * (r | q), h)
+    store(y, o + 2 * (r | p | q), k)
+
+
+@compiled
 def _lowest(mask):
     """The three lowest bits of a mask (0 where there is none), and the rest."""
     p = mask & -mask
@@ -47,20 +68,8 @@ def hadamard(x, s, y, t, d, mask):
                     continue
                 for part in range(2):
                     o = 2 * i + part
-                    a, b, c, e, f, g, h, k = _eight(
-                        load(x, s + o), load(x, s + o + 2 * p), load(x, s + o + 2 * q), load(x, s + o + 2 * (p | q)),
-                        load(x, s + o + 2 * r), load(x, s + o + 2 * (r | p)), load(x, s + o + 2 * (r | q)),
-                        load(x, s + o + 2 * (r | p | q)),
-                    )  # fmt: skip
-                    o += t
-                    store(y, o, a)
-                    store(y, o + 2 * p, b)
-                    store(y, o + 2 * q, c)
-                    store(y, o + 2 * (p | q), e)
-                    store(y, o + 2 * r, f)
-                    store(y, o + 2 * (r | p), g)
-                    store(y, o + 2 * (r | q), h)
-                    store(y, o + 2 * (r | p | q), k)
+                    a, b, c, e, f, g, h, k = _load_eight(x, s + o, p, q, r)
+                    _store_eight(y, t + o, p, q, r, a, b, c, e, f, g, h, k)
         elif q:
             for i in range(d):
                 if i & (p | q):
@@ -90,11 +99,8 @@ def hadamard(x, s, y, t, d, mask):
 
 
 @compiled
-def _turned(x, s, i, table, row, shared, sign):
-    """Amplitude i of x_s times exp(±iγ), γ from a table of cosines and sines: of all frames (shared) or of each."""
-    a = load(x, s + 2 * i)
-    b = load(x, s + 2 * i + 1)
-    o = 2 * (row + i)
+def _times_phase(a, b, table, o, shared, sign):
+    """(a + ib) exp(±iγ), γ by its cosine and sine at o: numbers for all frames (shared) or vectors."""
     if shared:
         c = splat(number(table, o))
         e = splat(sign * number(table, o + 1))
@@ -105,17 +111,17 @@ def _turned(x, s, i, table, row, shared, sign):
 
 
 @compiled
+def _turned(x, s, i, table, row, shared, sign):
+    """Amplitude i of x_s times exp(±iγ)."""
+    return _times_phase(load(x, s + 2 * i), load(x, s + 2 * i + 1), table, 2 * (row + i), shared, sign)
+
+
+@compiled
 def _turn_store(y, t, i, table, row, shared, a, b):
-    """y_i ← exp(-iγ) (a + ib)."""
-    o = 2 * (row + i)
-    if shared:
-        c = splat(number(table, o))
-        e = splat(number(table, o + 1))
-    else:
-        c = load(table, o)
-        e = load(table, o + 1)
-    store(y, t + 2 * i, c * a + e * b)
-    store(y, t + 2 * i + 1, c * b - e * a)
+    """Amplitude i of y_t ← exp(-iγ) (a + ib)."""
+    a, b = _times_phase(a, b, table, 2 * (row + i), shared, -1.0)
+    store(y, t + 2 * i, a)
+    store(y, t + 2 * i + 1, b)
 
 
 @compiled
@@ -125,18 +131,6 @@ def phase(x, s, y, t, d, table, row, shared, sign):
         a, b = _turned(x, s, i, table, row, shared, sign)
         store(y, t + 2 * i, a)
         store(y, t + 2 * i + 1, b)
-
-
-@compiled
-def _store_eight(y, o, p, q, r, a, b, c, e, f, g, h, k):
-    store(y, o, a)
-    store(y, o + 2 * p, b)
-    store(y, o + 2 * q, c)
-    store(y, o + 2 * (p | q), e)
-    store(y, o + 2 * r, f)
-    store(y, o + 2 * (r | p), g)
-    store(y, o + 2 * (r | q), h)
-    store(y, o + 2 * (r | p | q), k)
 
 
 @compiled
@@ -181,15 +175,8 @@ def hadamard_phase(x, s, y, t, d, table, row, shared, mask):
         if i & (p | q | r):
             continue
         o = s + 2 * i
-        a, b, c, e, f, g, h, k = _eight(
-            load(x, o), load(x, o + 2 * p), load(x, o + 2 * q), load(x, o + 2 * (p | q)), load(x, o + 2 * r),
-            load(x, o + 2 * (r | p)), load(x, o + 2 * (r | q)), load(x, o + 2 * (r | p | q)),
-        )  # fmt: skip
-        o += 1
-        a1, b1, c1, e1, f1, g1, h1, k1 = _eight(
-            load(x, o), load(x, o + 2 * p), load(x, o + 2 * q), load(x, o + 2 * (p | q)), load(x, o + 2 * r),
-            load(x, o + 2 * (r | p)), load(x, o + 2 * (r | q)), load(x, o + 2 * (r | p | q)),
-        )  # fmt: skip
+        a, b, c, e, f, g, h, k = _load_eight(x, o, p, q, r)
+        a1, b1, c1, e1, f1, g1, h1, k1 = _load_eight(x, o + 1, p, q, r)
         _turn_store(y, t, i, table, row, shared, a, a1)
         _turn_store(y, t, i | p, table, row, shared, b, b1)
         _turn_store(y, t, i | q, table, row, shared, c, c1)

@@ -131,13 +131,13 @@ def label(system: SystemConfig, positions: np.ndarray, where: str) -> Label:
     return Label(float(energy), forces, {**info, "cc_retries": retries})
 
 
-def energy(system: SystemConfig, positions: np.ndarray, where: str, basis: str | None = None) -> float:
-    """CCSD(T) energy (eV) of one geometry, in the basis of the labels or another.
+def energy(system: SystemConfig, positions: np.ndarray, where: str) -> float:
+    """CCSD(T) energy (eV) of one geometry.
 
     Raises:
         LabelError: no convergence.
     """
-    mf, _ = hartree_fock(molecule(system, positions, basis or system.reference.basis), where)
+    mf, _ = hartree_fock(molecule(system, positions, system.reference.basis), where)
     solver, triples, _ = coupled_cluster(mf, where)
     return float((solver.e_tot + triples) * HARTREE_IN_EV)
 
