@@ -1,0 +1,122 @@
+"""Typed configuration: every key with its unit and default, checked before anything runs.
+
+``config/schema/`` and ``config/README.md`` are generated from these classes (``make docs``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qff.config.reading import read_yaml, suggest, validate, with_types
+from qff.config.study import (
+    CapacityConfig,
+    Config,
+    DynamicsConfig,
+    ModelConfig,
+    ReferenceConfig,
+    ScalingConfig,
+    TrackingConfig,
+    TrainingConfig,
+)
+from qff.config.systems import (
+    CoordinateConfig,
+    InternalConfig,
+    LevelConfig,
+    ScanConfig,
+    SplitConfig,
+    SystemConfig,
+)
+from qff.config.types import Name, Strict
+from qff.errors import ConfigError
+
+__all__ = [
+    "CapacityConfig",
+    "Config",
+    "CoordinateConfig",
+    "DynamicsConfig",
+    "InternalConfig",
+    "LevelConfig",
+    "ModelConfig",
+    "Name",
+    "ReferenceConfig",
+    "ScalingConfig",
+    "ScanConfig",
+    "SplitConfig",
+    "Strict",
+    "Study",
+    "SystemConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+    "load_study",
+    "read_yaml",
+    "validate",
+    "with_types",
+]
+
+
+class Study(Strict):
+    """Everything the workflow needs to know, cross-checked."""
+
+    config: Config
+    systems: dict[str, SystemConfig]
+    models: dict[str, ModelConfig]
+
+    def check(self) -> Study:
+        config = self.config
+        for what, used, known in (
+            ("systems", config.systems, self.systems),
+            ("models", config.models, self.models),
+            ("capacity.models", config.capacity.models, config.models),
+            ("scaling.models", config.scaling.models, config.models),
+            ("dynamics.models", config.dynamics.models, config.models),
+            ("scaling.sizes", config.scaling.sizes, self.systems),
+        ):
+            for name in used:
+                if name not in known:
+                    raise ConfigError(
+                        f"config, {what}: unknown '{name}'{suggest(name, known)}; known: {', '.join(known)}"
+                    )
+        for system in dict.fromkeys([*config.systems, *config.scaling.sizes]):
+            n_train = self.systems[system].split.n_train
+            if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
+                raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
+            if not self.models_of(system, config.models):
+                raise ConfigError(
+                    f"config/models.yaml: none of the models {config.models} has settings for '{system}'"
+                )
+        for model in config.models:
+            if not any(system in self.models[model].systems for system in config.systems):
+                raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
+        return self
+
+    def models_of(self, system: str, models: list[str]) -> list[str]:
+        """Those of the models that have settings for a system, in their order."""
+        return [name for name in models if system in self.models[name].systems]
+
+
+def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
+    """Check a merged config against the systems and models of ``folder``."""
+    folder = Path(folder)
+    systems = {
+        name: validate(SystemConfig, value, f"{folder / 'systems.yaml'}, {name}")
+        for name, value in _entries(folder / "systems.yaml").items()
+    }
+    models = {}
+    for name, value in _entries(folder / "models.yaml").items():
+        where = f"{folder / 'models.yaml'}, {name}"
+        if "name" in value:
+            raise ConfigError(f"{where}: unknown key 'name': a model is named by its key")
+        models[name] = validate(ModelConfig, {"name": name, **value}, where)
+    return Study(config=validate(Config, config, "config"), systems=systems, models=models).check()
+
+
+def _entries(path: Path) -> dict[str, dict]:
+    """Named entries of a file: a mapping of mappings."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping from names to entries, got {type(content).__name__}")
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}, {name}: expected a mapping of settings, got {value!r}")
+    return content

@@ -1,0 +1,132 @@
+"""``config/config.yaml`` and ``config/models.yaml``: the stages of the study and their models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
+
+RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
+
+
+class ModelConfig(Strict):
+    name: Name = Field(description="Name of the model in tables and paths (its key).")
+    label: str = Field(description="Name for figures and tables.")
+    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello.")
+    systems: dict[str, dict[str, Any]] = Field(
+        min_length=1, description="Settings of the architecture for each system it is made for."
+    )
+    training: dict[str, Any] = Field(
+        default={}, description="Keys of `training` that differ for this model, such as its optimiser."
+    )
+
+
+class ReferenceConfig(Strict):
+    mode: Literal["frozen", "recompute"] = Field(
+        default="frozen", description="Use the tracked labels and recheck a sample, or recompute all of them."
+    )
+    recheck_frames: PositiveInt = Field(default=6, description="Frames recomputed in mode frozen.")
+    energy_tolerance_mev: Positive = Field(default=0.01, description="Allowed difference of energies (meV).")
+    force_tolerance_ev_per_ang: Positive = Field(
+        default=1e-4, description="Allowed difference of force components (eV/Å)."
+    )
+    chunks: PositiveInt = Field(default=8, description="Parallel jobs of a full recalculation.")
+    check_frames: PositiveInt = Field(default=12, description="Distances at which CCSD(T) is compared with FCI.")
+
+
+class TrainingConfig(Strict):
+    optimiser: Literal["bfgs", "adam"] = Field(
+        default="bfgs", description="bfgs (dense quasi-Newton) or adam (cosine decay, full batch)."
+    )
+    steps: PositiveInt = Field(default=3000, description="Evaluations of loss and gradient, for every model.")
+    learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
+    force_weight: NonNegative = Field(
+        default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."
+    )
+    printed_loss: bool = Field(
+        default=False, description="Sum the force term over frames without dividing by their number, as printed."
+    )
+
+
+class CapacityConfig(Strict):
+    models: Annotated[list[Name], Distinct] = Field(
+        default=[], description="Models whose effective dimension is estimated."
+    )
+    samples: Annotated[int, Field(ge=2)] = Field(default=100, description="Parameter vectors drawn per estimate.")
+    boxes: dict[Name, tuple[float, float]] = Field(
+        default={"unit": (0.0, 1.0)},
+        min_length=1,
+        description="Boxes the parameters are drawn from; the first one is primary.",
+    )
+    likelihoods: Annotated[list[Literal["gaussian", "bernoulli"]], Distinct] = Field(
+        default=["gaussian", "bernoulli"],
+        min_length=1,
+        description="Likelihoods of the Fisher matrix; the first one is primary.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuples(cls, value):
+        if isinstance(value, dict) and isinstance(value.get("boxes"), dict):
+            boxes = {k: tuple(v) if isinstance(v, list) else v for k, v in value["boxes"].items()}
+            return {**value, "boxes": boxes}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self):
+        for name, (low, high) in self.boxes.items():
+            if name == "local":
+                raise ValueError("box local: the name is taken by the trained parameters")
+            if low >= high:
+                raise ValueError(f"box {name}: [{low}, {high}] is empty")
+        return self
+
+
+class ScalingConfig(Strict):
+    sizes: dict[str, Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2), Distinct]] = Field(
+        default={}, description="Training sizes for each system, at least two."
+    )
+    models: Annotated[list[Name], Distinct] = Field(default=[], description="Models of the learning curves.")
+    steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
+
+
+class DynamicsConfig(Strict):
+    time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs).")
+    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
+    models: Annotated[list[Name], Distinct] = Field(default=[], description="Models that run dynamics.")
+    on_the_fly_step_fs: Positive = Field(default=0.5, description="Time step of the on-the-fly check (fs).")
+    on_the_fly_steps: PositiveInt = Field(default=48, description="Steps of the on-the-fly check with PySCF.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.length_fs < self.time_step_fs:
+            raise ValueError(f"length_fs {self.length_fs} is shorter than one time_step_fs {self.time_step_fs}")
+        return self
+
+
+class TrackingConfig(Strict):
+    uri: str = Field(default="sqlite:///results/mlflow.db", description="MLflow store; MLFLOW_TRACKING_URI wins.")
+
+
+class Config(Strict):
+    """The study."""
+
+    profile: Name = Field(description="Results go to results/<profile>/.")
+    seed: Annotated[int, Field(ge=0)] = Field(description="Seed of every random stream of the study.")
+    seeds: PositiveInt = Field(description="Independent repetitions: new split and new initial parameters.")
+    systems: Annotated[list[Name], Distinct] = Field(min_length=1, description="Systems, from config/systems.yaml.")
+    models: Annotated[list[Name], Distinct] = Field(min_length=1, description="Models, from config/models.yaml.")
+    reference: ReferenceConfig = ReferenceConfig()
+    training: TrainingConfig = TrainingConfig()
+    capacity: CapacityConfig = CapacityConfig()
+    scaling: ScalingConfig = ScalingConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.profile in RESERVED_PROFILES:
+            raise ValueError(f"profile '{self.profile}': results/{self.profile}/ is not a run's; choose another name")
+        return self

@@ -1,0 +1,159 @@
+"""``config/systems.yaml``: molecules, their coordinates and their reference data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from qff.config.types import Name, NonNegative, Positive, PositiveInt, Strict
+
+ATOMS_OF = {"bond": 2, "angle": 3, "dihedral": 4}
+
+
+class CoordinateConfig(Strict):
+    kind: Literal["bond", "angle", "dihedral"] = Field(description="Type of internal coordinate.")
+    atoms: list[int] = Field(
+        description="Indices of its atoms, from 0; of an angle the vertex is in the middle, of a dihedral the first two "
+        "are the axis: the angle between the planes (0, 1, 2) and (0, 1, 3) of them, from 0° to 360°."
+    )
+    bounds: tuple[float, float] = Field(description="Fixed physical bounds (Å, degrees) that are scaled to ±0.95.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tuple(cls, value):
+        if isinstance(value, dict) and isinstance(value.get("bounds"), list):
+            return {**value, "bounds": tuple(value["bounds"])}
+        return value
+
+    @property
+    def unit(self) -> str:
+        return "Å" if self.kind == "bond" else "°"
+
+    @model_validator(mode="after")
+    def _check(self):
+        low, high = self.bounds
+        largest = {"bond": float("inf"), "angle": 180.0, "dihedral": 360.0}[self.kind]
+        if not 0 < low < high < largest:
+            limit = "" if self.kind == "bond" else f" < {largest:g}"
+            raise ValueError(f"bounds {low}–{high} {self.unit}: a {self.kind} needs 0 < lower < upper{limit}")
+        count = ATOMS_OF[self.kind]
+        if len(self.atoms) != count or len(set(self.atoms)) != count or min(self.atoms) < 0:
+            raise ValueError(f"atoms {self.atoms}: a {self.kind} needs {count} different atom indices")
+        return self
+
+
+class ScanConfig(Strict):
+    """Distances of a bond scan: uniform, plus a Gaussian excess of points near the minimum."""
+
+    minimum: Positive = Field(description="Shortest distance (Å).")
+    maximum: Positive = Field(description="Longest distance (Å).")
+    n_frames: Annotated[int, Field(ge=8)] = Field(description="Number of distances.")
+    focus: Positive = Field(description="Centre of the denser region (Å).")
+    focus_width: Positive = Field(description="Width of the denser region (Å).")
+    focus_density: NonNegative = Field(description="Extra density at the centre, relative to the rest.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum} Å is not below maximum {self.maximum} Å")
+        return self
+
+
+class InternalConfig(Strict):
+    """Samples in the internal coordinates of a central atom with two or three others bound to it."""
+
+    stream: Name = Field(description="Name of the random stream: another name, other frames.")
+    n_thermal: PositiveInt = Field(description="Frames of the thermal part.")
+    temperatures_k: list[Positive] = Field(min_length=2, max_length=2, description="Range of temperatures (K).")
+    equilibrium: list[float] = Field(description="Centre of every coordinate (Å, degrees).")
+    force_constants: list[Positive] = Field(description="Harmonic constants (eV/Å², eV/rad²) of the distribution.")
+    grid: list[list[float]] | None = Field(
+        default=None, description="Values of every coordinate (Å, degrees); all combinations are added."
+    )
+    umbrella: list[float] | None = Field(
+        default=None, description="Range of the dihedral (degrees), drawn uniformly; the angles follow the pyramid."
+    )
+    n_path: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Frames on the symmetric path from one end of the umbrella range to the other."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        n = len(self.equilibrium)
+        if n not in (3, 6):
+            raise ValueError(
+                f"equilibrium has {n} values; 3 (two bonds, angle) or 6 (three bonds, two angles, dihedral)"
+            )
+        if len(self.force_constants) != n or (self.grid is not None and len(self.grid) != n):
+            raise ValueError(f"force_constants and grid need {n} entries, one for every coordinate")
+        if self.umbrella is not None and (n != 6 or len(self.umbrella) != 2 or self.umbrella[0] >= self.umbrella[1]):
+            raise ValueError(f"umbrella {self.umbrella}: two dihedrals, lower first, of a molecule with three bonds")
+        if self.n_path and self.umbrella is None:
+            raise ValueError("n_path needs an umbrella range")
+        return self
+
+
+class LevelConfig(Strict):
+    method: Literal["CCSD(T)"] = Field(description="Electronic-structure method; all electrons correlated.")
+    basis: str = Field(description="Basis set (PySCF name).")
+    check_basis: str = Field(description="Small basis in which CCSD(T) is compared with FCI.")
+    scan: ScanConfig | None = None
+    internal: InternalConfig | None = None
+    frozen: str = Field(description="Tracked file with the frozen labels (extended XYZ).")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.scan is None) == (self.internal is None):
+            raise ValueError("exactly one of 'scan' (two atoms) and 'internal' (three or four atoms) is needed")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What labels belong to: the level and the geometries, without the place of the file."""
+        return self.model_dump(mode="json", exclude={"frozen"}, exclude_none=True)
+
+
+class SplitConfig(Strict):
+    n_train: Annotated[int, Field(ge=2)] = Field(description="Training frames.")
+    n_validation: PositiveInt = Field(description="Validation frames (early stopping); the rest is the test set.")
+    part: str | None = Field(
+        default=None,
+        description="Part of the set that splits are drawn from (`thermal`); every other part is a test set of its own.",
+    )
+    pin_extremes: bool = Field(
+        default=False, description="Keep the two ends of a scan in the training set, so that no model extrapolates."
+    )
+
+
+class SystemConfig(Strict):
+    label: str = Field(description="Name for figures and tables.")
+    atoms: list[str] = Field(description="Chemical symbols, in order.")
+    masses_amu: list[Positive] = Field(description="Atomic masses (amu).")
+    charge: int = Field(default=0, description="Total charge (e).")
+    coordinates: list[CoordinateConfig] = Field(min_length=1, description="Internal coordinates the models see.")
+    reference: LevelConfig
+    split: SplitConfig
+    stretch: Positive = Field(default=1.2, description="Dynamics start at this multiple of the minimum distance.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if len(self.masses_amu) != len(self.atoms):
+            raise ValueError(f"{len(self.masses_amu)} masses for {len(self.atoms)} atoms")
+        for coordinate in self.coordinates:
+            if max(coordinate.atoms) >= len(self.atoms):
+                raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
+        scan, internal = self.reference.scan, self.reference.internal
+        if scan is not None:
+            low, high = self.coordinates[0].bounds
+            if len(self.atoms) != 2:
+                raise ValueError(f"a scan moves two atoms, the system has {len(self.atoms)}; use 'internal'")
+            if scan.minimum < low or scan.maximum > high:
+                raise ValueError(f"scan {scan.minimum}–{scan.maximum} Å leaves the bounds {low}–{high} Å")
+        elif len(self.atoms) != {3: 3, 6: 4}[len(internal.equilibrium)]:
+            raise ValueError(f"{len(internal.equilibrium)} internal coordinates for {len(self.atoms)} atoms")
+        n_frames = scan.n_frames if scan else internal.n_thermal
+        if self.split.n_train + self.split.n_validation >= n_frames:
+            raise ValueError(
+                f"n_train {self.split.n_train} + n_validation {self.split.n_validation} leave no test frame of {n_frames}"
+            )
+        return self
