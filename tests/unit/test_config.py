@@ -239,16 +239,34 @@ def test_every_system_of_the_learning_curves_is_checked(tmp_path):
     with pytest.raises(ConfigError, match=r"scaling.sizes.water: \[40\] exceed the 30 training frames"):
         load_study(content, tmp_path)
     with_water(tmp_path, 50, {})
-    with pytest.raises(ConfigError, match=r"models.yaml, nn.systems: no settings for system 'water'"):
+    with pytest.raises(ConfigError, match=r"models.yaml: none of the models \[.*\] has settings for 'water'"):
         load_study(content, tmp_path)
     with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
     assert load_study(content, tmp_path).systems["water"].split.n_train == 50
 
 
-def test_a_model_without_settings_for_a_system(tmp_path):
-    with_water(tmp_path, 50, {"qnn": {}})
-    with pytest.raises(ConfigError, match=r"models.yaml, qnn_full_range.systems: no settings for system 'water'"):
-        load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)
+def test_models_are_used_where_they_have_settings(tmp_path):
+    with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
+    study = load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)
+    assert study.models_of("water", study.config.models) == ["nn"]
+    assert study.models_of("lih", study.config.models) == study.config.models
+    with pytest.raises(ConfigError, match=r"models.yaml, qnn.systems: no settings for any of \['water'\]"):
+        load_study(changed(GOOD, "systems", ["water"]), tmp_path)
+
+
+def test_a_model_may_be_trained_in_its_own_way(tmp_path):
+    with_water(tmp_path, 50, {})
+    entries = read_yaml(tmp_path / "models.yaml")
+    entries["nn"] |= {"training": {"optimiser": "adam"}, "relative_steps": 2.5}
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump(entries))
+    study = load_study(changed(GOOD, "training.steps", 100), tmp_path)
+    assert (study.training_of("nn").optimiser, study.training_of("nn").steps) == ("adam", 250)
+    assert study.training_of("nn", steps=10).steps == 25
+    assert (study.training_of("qnn").optimiser, study.training_of("qnn").steps) == ("bfgs", 100)
+    entries["nn"]["training"] = {"optimizer": "adam"}
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump(entries))
+    with pytest.raises(ConfigError, match=r"models.yaml, nn.training: unknown key 'optimizer': did you mean"):
+        load_study(GOOD, tmp_path)
 
 
 def test_all_problems_are_told_at_once():

@@ -19,8 +19,7 @@ from qff.models.nn import NeuralNetwork
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
-    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch"
-}  # fmt: skip
+    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch", "relative_steps"}  # fmt: skip
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:

@@ -8,6 +8,7 @@ builder with :func:`circuit`; its keyword arguments are the entries of the model
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
@@ -27,6 +28,9 @@ class Circuit:
         n_qubits: width; wires are 0 … n_qubits-1.
         n_parameters: length of ``theta`` (rad).
         n_features: length of ``phi`` (rad).
+        echo: angles (P,) at which every encoding undoes the one before, as refocusing pulses do in a spin echo, or
+            None. Near them f starts as a slow function of the data, and training adds the frequencies it needs; near
+            zero it starts with all encodings in line, as the fastest function the circuit can express.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Circuit:
     n_parameters: int
     n_features: int
     function: Callable[[Any, Any], Any]
+    echo: tuple[float, ...] | None = None
 
 
 def circuit(builder: Callable[..., Circuit]) -> Callable[..., Circuit]:
@@ -110,7 +115,10 @@ def kiss(
             encode()
         return qml.expval(qml.PauliZ(0))
 
-    return Circuit("kiss", n_qubits, n_parameters, n_qubits, function)
+    # RY(π) turns RX(φ) into RX(-φ): Φ RY(π) Φ = RY(π).
+    layer = [math.pi] * n_qubits + [0.0] * (len(pairs) + len(blocks))
+    echo = [0.0] * (n_parameters - layers * len(layer)) + layers * layer
+    return Circuit("kiss", n_qubits, n_parameters, n_qubits, function, tuple(echo))
 
 
 @circuit

@@ -8,7 +8,7 @@ rule estimate_capacity:
     input:
         labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
         splits=f"{RESULTS}/data/{{system}}/splits.json",
-        models=models_of,
+        models=seeds_of,
     output:
         metrics=f"{CAPACITY}/metrics.csv",
         spectrum=f"{CAPACITY}/spectrum.csv",

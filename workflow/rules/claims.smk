@@ -5,22 +5,17 @@ rule collect_metrics:
     """Join the tidy tables of all stages."""
     input:
         metrics=[
-            *expand(
-                f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv",
-                system=CONFIG.systems,
-                model=CONFIG.models,
-            ),
-            *expand(
-                f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
-                system=CONFIG.systems,
-                model=CONFIG.capacity.models,
+            *of_systems(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.models),
+            *of_systems(
+                f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.capacity.models
             ),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
             *expand(
                 f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",
                 system=SCANS,
-                model=["reference", "on_the_fly", *CONFIG.dynamics.models],
+                model=["reference", "on_the_fly"],
             ),
+            *of_systems(f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv", SCANS, CONFIG.dynamics.models),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

@@ -45,7 +45,22 @@ def model_config(wildcards):
     return STUDY.models[wildcards.model].model_dump(mode="json")
 
 
-def models_of(wildcards):
+def training_config(**changes):
+    """Function of wildcards: training of a model, the study's with what the model states for itself."""
+    return lambda w: STUDY.training_of(w.model, **changes).model_dump(mode="json")
+
+
+def of_system(path, models):
+    """Function of wildcards: a file of each of the models that are made for the system."""
+    return lambda w: expand(path, system=w.system, model=STUDY.models_of(w.system, models))
+
+
+def of_systems(path, systems, models):
+    """The same for several systems at once."""
+    return [f for s in systems for f in expand(path, system=s, model=STUDY.models_of(s, models))]
+
+
+def seeds_of(wildcards):
     """Trained potentials of all seeds."""
     return expand(
         f"{RESULTS}/train/{wildcards.system}/{wildcards.model}/model_s{{seed}}.safetensors", seed=SEEDS
@@ -56,28 +71,28 @@ def points_of(system, file):
     """A file of every point of the learning curves of a system."""
     return expand(
         f"{RESULTS}/scaling/{system}/{{model}}/n{{n}}/{file}",
-        model=CONFIG.scaling.models,
+        model=STUDY.models_of(system, CONFIG.scaling.models),
         n=CONFIG.scaling.sizes[system],
     )
 
 
 def records_of(wildcards):
     """Run records of a stage."""
-    models = {
-        "train": CONFIG.models,
-        "evaluate": CONFIG.models,
-        "capacity": CONFIG.capacity.models,
-        "dynamics": ["reference", "on_the_fly", *CONFIG.dynamics.models],
-    }
     stage = f"{RESULTS}/{wildcards.stage}"
+    record = f"{stage}/{{system}}/{{model}}/run.json"
     if wildcards.stage == "claims":
         return [f"{RESULTS}/run.json"]
     if wildcards.stage == "scaling":
         points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
         return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
-    if wildcards.stage in models:
-        systems = SCANS if wildcards.stage == "dynamics" else CONFIG.systems
-        return expand(f"{stage}/{{system}}/{{model}}/run.json", system=systems, model=models[wildcards.stage])
+    if wildcards.stage in ("train", "evaluate"):
+        return of_systems(record, CONFIG.systems, CONFIG.models)
+    if wildcards.stage == "capacity":
+        return of_systems(record, CONFIG.systems, CONFIG.capacity.models)
+    if wildcards.stage == "dynamics":
+        return of_systems(record, SCANS, CONFIG.dynamics.models) + expand(
+            record, system=SCANS, model=["reference", "on_the_fly"]
+        )
     records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)

@@ -48,7 +48,7 @@ rule run_dynamics:
     input:
         labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
         reference=f"{DYNAMICS}/reference/trajectory.csv",
-        models=models_of,
+        models=seeds_of,
     output:
         trajectory=f"{DYNAMICS}/{{model}}/trajectory.csv",
         metrics=f"{DYNAMICS}/{{model}}/metrics.csv",

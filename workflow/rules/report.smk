@@ -58,9 +58,7 @@ rule plot_reference:
 rule plot_training:
     """Loss curves of all models."""
     input:
-        curves=expand(
-            f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", model=CONFIG.models, allow_missing=True
-        ),
+        curves=of_system(f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", CONFIG.models),
     output:
         svg=report(
             f"{FIGURES}/training_{{system}}.svg",
@@ -76,7 +74,7 @@ rule plot_training:
     params:
         context=context("qff.stages.plots.training"),
         labels=LABELS,
-        models=CONFIG.models,
+        models=lambda w: STUDY.models_of(w.system, CONFIG.models),
     script:
         "../scripts/plot_training.py"
 
@@ -84,12 +82,8 @@ rule plot_training:
 rule plot_errors:
     """Test errors of all models and seeds."""
     input:
-        metrics=expand(
-            f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", model=CONFIG.models, allow_missing=True
-        ),
-        intervals=expand(
-            f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", model=CONFIG.models, allow_missing=True
-        ),
+        metrics=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.models),
+        intervals=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", CONFIG.models),
     output:
         svg=report(
             f"{FIGURES}/errors_{{system}}.svg",
@@ -112,11 +106,7 @@ rule plot_errors:
 rule plot_parity:
     """Residuals on the test frames."""
     input:
-        predictions=expand(
-            f"{RESULTS}/evaluate/{{system}}/{{model}}/predictions.csv",
-            model=CONFIG.models,
-            allow_missing=True,
-        ),
+        predictions=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/predictions.csv", CONFIG.models),
     output:
         svg=report(
             f"{FIGURES}/parity_{{system}}.svg",
@@ -132,7 +122,7 @@ rule plot_parity:
     params:
         context=context("qff.stages.plots.parity"),
         labels=LABELS,
-        models=CONFIG.models,
+        models=lambda w: STUDY.models_of(w.system, CONFIG.models),
     script:
         "../scripts/plot_parity.py"
 
@@ -140,16 +130,8 @@ rule plot_parity:
 rule plot_capacity:
     """Effective dimension and Fisher spectra."""
     input:
-        metrics=expand(
-            f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
-            model=CONFIG.capacity.models,
-            allow_missing=True,
-        ),
-        spectra=expand(
-            f"{RESULTS}/capacity/{{system}}/{{model}}/spectrum.csv",
-            model=CONFIG.capacity.models,
-            allow_missing=True,
-        ),
+        metrics=of_system(f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv", CONFIG.capacity.models),
+        spectra=of_system(f"{RESULTS}/capacity/{{system}}/{{model}}/spectrum.csv", CONFIG.capacity.models),
     output:
         dimension_svg=report(
             f"{FIGURES}/effective_dimension_{{system}}.svg",
@@ -207,11 +189,7 @@ rule plot_dynamics:
         reference=f"{RESULTS}/dynamics/{{system}}/reference/trajectory.csv",
         reference_metrics=f"{RESULTS}/dynamics/{{system}}/reference/metrics.csv",
         on_the_fly=f"{RESULTS}/dynamics/{{system}}/on_the_fly/trajectory.csv",
-        trajectories=expand(
-            f"{RESULTS}/dynamics/{{system}}/{{model}}/trajectory.csv",
-            model=CONFIG.dynamics.models,
-            allow_missing=True,
-        ),
+        trajectories=of_system(f"{RESULTS}/dynamics/{{system}}/{{model}}/trajectory.csv", CONFIG.dynamics.models),
     output:
         svg=report(
             f"{FIGURES}/dynamics_{{system}}.svg",
@@ -227,7 +205,7 @@ rule plot_dynamics:
     params:
         context=context("qff.stages.plots.dynamics"),
         labels=LABELS,
-        models=CONFIG.dynamics.models,
+        models=lambda w: STUDY.models_of(w.system, CONFIG.dynamics.models),
     script:
         "../scripts/plot_dynamics.py"
 

@@ -19,7 +19,7 @@ rule train_size:
         context=context("qff.stages.scaling"),
         config=system_config,
         model=model_config,
-        training={**CONFIG.training.model_dump(mode="json"), "steps": CONFIG.scaling.steps},
+        training=training_config(steps=CONFIG.scaling.steps),
         n_seeds=CONFIG.seeds,
     script:
         "../scripts/train_size.py"

@@ -22,7 +22,7 @@ rule train_model:
         context=context("qff.stages.train"),
         config=system_config,
         model=model_config,
-        training=CONFIG.training.model_dump(mode="json"),
+        training=training_config(),
     script:
         "../scripts/train_model.py"
 
@@ -32,7 +32,7 @@ rule evaluate_model:
     input:
         labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
         splits=f"{RESULTS}/data/{{system}}/splits.json",
-        models=models_of,
+        models=seeds_of,
     output:
         metrics=f"{EVALUATE}/metrics.csv",
         intervals=f"{EVALUATE}/intervals.csv",

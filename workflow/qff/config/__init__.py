@@ -86,6 +86,7 @@ class Study(Strict):
                     f"config/models.yaml: none of the models {config.models} has settings for '{system}'"
                 )
         for model in config.models:
+            self.training_of(model)
             if not any(system in self.models[model].systems for system in config.systems):
                 raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
         return self
@@ -93,6 +94,17 @@ class Study(Strict):
     def models_of(self, system: str, models: list[str]) -> list[str]:
         """Those of the models that have settings for a system, in their order."""
         return [name for name in models if system in self.models[name].systems]
+
+    def training_of(self, model: str, **changes: Any) -> TrainingConfig:
+        """Training of a model: the study's, with ``changes`` and what the model states for itself.
+
+        Raises:
+            ConfigError: the model states an unknown key or an impossible value.
+        """
+        entry = self.models[model]
+        merged = {**self.config.training.model_dump(), **changes}
+        merged["steps"] = max(1, round(merged["steps"] * entry.relative_steps))
+        return validate(TrainingConfig, {**merged, **entry.training}, f"config/models.yaml, {model}.training")
 
 
 def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:

@@ -21,6 +21,9 @@ class ModelConfig(Strict):
     training: dict[str, Any] = Field(
         default={}, description="Keys of `training` that differ for this model, such as its optimiser."
     )
+    relative_steps: Positive = Field(
+        default=1.0, description="Multiplies the steps of training: what a step costs depends on the optimiser."
+    )
 
 
 class ReferenceConfig(Strict):

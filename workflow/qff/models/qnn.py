@@ -45,12 +45,18 @@ class QNN(Architecture):
         options.pop("output_range", None)
         engine = options.pop("engine", "batched")
         self._spread = options.pop("initial_spread", 0.1)
+        self._center = options.pop("initial_center", "zero")
         name = options.pop("feature_map")
         if name not in FEATURE_MAPS:
             raise ConfigError(f"unknown feature_map '{name}'; known: {', '.join(FEATURE_MAPS)}")
         self._map = FEATURE_MAPS[name]
         self.circuit = build_circuit(options.pop("circuit"), **options)
         self.engine = build_engine(engine, self.circuit)
+        if self._center not in ("zero", "echo") or (self._center == "echo" and self.circuit.echo is None):
+            raise ConfigError(
+                f"initial_center '{self._center}' of circuit '{self.circuit.name}': 'zero', or 'echo' if the circuit "
+                "states its echo angles"
+            )
         probe, _ = self._map(torch.zeros(1, system.n_coordinates, dtype=torch.float64))
         if probe.shape[1] != self.circuit.n_features:
             raise ConfigError(
@@ -63,9 +69,11 @@ class QNN(Architecture):
         return self.circuit.n_parameters
 
     def initial_parameters(self, rng):
+        """Angles normal around zero or around the circuit's echo, or uniform in 0 … 2π."""
         if self._spread == "uniform":
             return rng.uniform(0, 2 * np.pi, self.n_parameters)
-        return rng.normal(0, self._spread, self.n_parameters)
+        center = self.circuit.echo if self._center == "echo" else 0.0
+        return rng.normal(center, self._spread, self.n_parameters)
 
     def inputs(self, positions):
         x, gradient = self.system.scaled_coordinates(positions)
