@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from qff.training.optimisers import OPTIMISERS
+from qff.training.loop import OPTIMISERS
 from safetensors.torch import load, save
 
 
@@ -25,6 +25,17 @@ def quadratics(theta):
     return (curvature * (theta - minimum) ** 2).sum(1)
 
 
+def hessian_of(function, theta):
+    """Positive curvature matrices of the masked members: what Gauss–Newton matrices stand for."""
+
+    def curvature(members):
+        found = [torch.autograd.functional.hessian(lambda t: function(t[None])[0], row) for row in theta[members]]
+        values, vectors = torch.linalg.eigh(torch.stack(found))
+        return vectors @ torch.diag_embed(values.abs()) @ vectors.transpose(1, 2)
+
+    return curvature
+
+
 def advance(optimiser, state, function, steps):
     """State after some evaluations, and where they were asked for."""
     asked = []
@@ -32,7 +43,7 @@ def advance(optimiser, state, function, steps):
         theta = optimiser.ask(state).clone().requires_grad_(True)
         loss = function(theta)
         (gradient,) = torch.autograd.grad(loss.nan_to_num().sum(), theta)
-        state = optimiser.tell(state, loss.detach(), gradient)
+        state = optimiser.tell(state, loss.detach(), gradient, hessian_of(function, theta.detach()))
         asked.append(theta.detach())
     return state, torch.stack(asked)
 
@@ -43,18 +54,30 @@ def minimise(name, function, start, steps, rate=0.05):
     return optimiser.current(advance(optimiser, state, function, steps)[0])
 
 
-@pytest.mark.parametrize(("name", "steps", "tolerance"), [("bfgs", 120, 1e-6), ("adam", 8000, 2e-2)])
+@pytest.mark.parametrize(
+    ("name", "steps", "tolerance"),
+    [("bfgs", 120, 1e-6), ("adam", 8000, 2e-2), ("levenberg_marquardt", 60, 1e-6)],
+)
 def test_minimises_a_curved_valley(name, steps, tolerance):
     start = np.random.default_rng(0).uniform(-1.5, 1.5, (6, 2))
     found = minimise(name, rosenbrock, start, steps)
     np.testing.assert_allclose(found.numpy(), 1.0, atol=tolerance)
 
 
-@pytest.mark.parametrize(("name", "steps", "tolerance"), [("bfgs", 150, 1e-6), ("adam", 4000, 1e-2)])
+@pytest.mark.parametrize(
+    ("name", "steps", "tolerance"),
+    [("bfgs", 150, 1e-6), ("adam", 4000, 1e-2), ("levenberg_marquardt", 30, 1e-6)],
+)
 def test_every_member_finds_its_own_minimum(name, steps, tolerance):
     start = np.random.default_rng(2).normal(0, 1, (4, 7))
     found = minimise(name, quadratics, start, steps)
     np.testing.assert_allclose(found.numpy(), np.arange(1, 5)[:, None] * np.ones(7), atol=tolerance)
+
+
+def test_cobyla_finds_the_bottom_of_a_bowl():
+    start = np.random.default_rng(2).normal(0, 1, (2, 5))
+    found = minimise("cobyla", lambda theta: ((theta - 1.0) ** 2).sum(1), start, 300)
+    np.testing.assert_allclose(found.numpy(), 1.0, atol=1e-3)
 
 
 def test_bfgs_survives_values_that_are_not_finite():
@@ -114,7 +137,7 @@ def test_bfgs_never_rises():
         theta = optimiser.ask(state).clone().requires_grad_(True)
         loss = rosenbrock(theta)
         (gradient,) = torch.autograd.grad(loss.sum(), theta)
-        state = optimiser.tell(state, loss.detach(), gradient)
+        state = optimiser.tell(state, loss.detach(), gradient, None)
         now = float(rosenbrock(optimiser.current(state)))
         assert now <= last
         last = now

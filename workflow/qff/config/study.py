@@ -40,8 +40,10 @@ class ReferenceConfig(Strict):
 
 
 class TrainingConfig(Strict):
-    optimiser: Literal["bfgs", "adam"] = Field(
-        default="bfgs", description="bfgs (dense quasi-Newton) or adam (cosine decay, full batch)."
+    optimiser: Literal["adam", "bfgs", "cobyla", "levenberg_marquardt"] = Field(
+        default="bfgs",
+        description="adam (cosine decay, full batch), bfgs (dense quasi-Newton), cobyla (no gradient) or "
+        "levenberg_marquardt (damped natural gradient).",
     )
     steps: PositiveInt = Field(default=3000, description="Evaluations of loss and gradient, for every model.")
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")

@@ -45,12 +45,14 @@ class Angles:
 
     def jacobian(self, g_values: np.ndarray, phi: np.ndarray) -> np.ndarray:
         """The same frame by frame, (S, B, P), for weights that do not matter."""
-        g = g_values.transpose(0, 2, 1)
-        found = g @ self.theta
-        if self._bilinear:
-            products = np.tensordot(phi, self.product, (2, 2))  # (R, B, n, P)
-            found = found + (g[:, :, None] @ products)[:, :, 0]
-        return found
+        return g_values.transpose(0, 2, 1) @ self.theta + self.jacobian_of_weights(g_values, phi)
+
+    def jacobian_of_weights(self, g_values: np.ndarray, x: np.ndarray) -> np.ndarray | float:
+        """Jacobian in θ (S, B, P) of Σ g_values · (weights x) with x (R, B, F) and ``g_values`` (S, n, B) held fixed."""
+        if not self._bilinear:
+            return 0.0
+        products = np.tensordot(x, self.product, (2, 2))  # (R, B, n, P)
+        return (g_values.transpose(0, 2, 1)[:, :, None] @ products)[:, :, 0]
 
 
 def quaternion(x: np.ndarray) -> np.ndarray:

@@ -55,5 +55,9 @@ class BatchedEngine:
         program = self._program(theta)
         return program.values(theta.detach(), phi.detach()), program.jacobian(theta, phi)
 
+    def linearise(self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What :meth:`evaluate` gives, with ∂f/∂θ (S, B, P) and ∂df/∂θ (S, B, K, P); on a CPU."""
+        return self.compiled.linearise(theta, phi, dphi)
+
     def _program(self, theta: torch.Tensor) -> CompiledProgram | TorchProgram:
         return self.compiled if theta.device.type == "cpu" else self.torch

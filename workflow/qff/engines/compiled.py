@@ -52,6 +52,15 @@ class CompiledProgram:
         """∂f/∂θ of every frame, (S, B, P)."""
         return torch.from_numpy(_Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian())
 
+    def linearise(self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """f (S, B), df (S, B, K) and their Jacobians ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P)."""
+        run = _Run(self.layout, theta.detach().numpy(), phi.detach().numpy())
+        f, first = run.evaluate(True)
+        dphi = dphi.detach().numpy()
+        df = np.einsum("sbkf,sbf->sbk", dphi, run.slope(first))
+        along = [run.jacobian(dphi[:, :, k], first) for k in range(dphi.shape[2])]
+        return tuple(torch.from_numpy(x) for x in (f, df, run.jacobian(), np.stack(along, 2)))
+
 
 class _Slots:
     """Angles of rotations, as the kernels see them: cosine and sine of α/2."""
@@ -188,12 +197,26 @@ class _Run:
         fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
         return [fixed, *(self._rows(x) for x in found)]
 
-    def jacobian(self) -> np.ndarray:
-        """∂f/∂θ, (S, B, P)."""
-        fixed, *second = self.gradient(np.ones((self.members, self.frames)))
+    def slope(self, first: list[np.ndarray]) -> np.ndarray:
+        """∂f/∂φ (S, B, F) from the slopes of f in every group."""
+        found = np.zeros((self.members, *self.phi.shape[1:]))
+        for group, g in zip(self.groups, first, strict=True):
+            found += group.pull(g).transpose(0, 2, 1) @ group.weights
+        return found
+
+    def jacobian(self, direction: np.ndarray | None = None, first: list[np.ndarray] | None = None) -> np.ndarray:
+        """∂f/∂θ (S, B, P), or that of f' along ``direction`` (R, B, F) of the features; ``first``: slopes of f."""
+        along = direction is not None
+        rates = [g.weights @ direction.transpose(0, 2, 1) for g in self.groups] if along else None
+        weight = np.full((self.members, self.frames), 0.0 if along else 1.0)
+        fixed, *second = self.gradient(weight, rates)
         found = self._rows(fixed).transpose(0, 2, 1) @ self.layout.fixed.theta
-        for group, g in zip(self.groups, second, strict=True):
-            found = found + group.angles.jacobian(group.pull(g), self.phi)
+        for k, group in enumerate(self.groups):
+            g = group.pull(second[k])
+            if along:
+                g = g + group.pull_rate(rates[k], first[k])
+                found = found + group.angles.jacobian_of_weights(group.pull(first[k]), direction)
+            found = found + group.angles.jacobian(g, self.phi)
         return found
 
     def reverse(self, weight: np.ndarray, direction: np.ndarray | None, first: list[np.ndarray], inputs: bool):
@@ -228,9 +251,7 @@ class _Expectation(torch.autograd.Function):
     def forward(ctx, theta, phi, dphi, layout):
         run = _Run(layout, theta.numpy(), phi.numpy())
         f, first = run.evaluate(True)
-        slope = np.zeros((run.members, *run.phi.shape[1:]))
-        for group, found in zip(run.groups, first, strict=True):
-            slope += group.pull(found).transpose(0, 2, 1) @ group.weights
+        slope = run.slope(first)
         ctx.run, ctx.first, ctx.slope, ctx.dphi = run, first, slope, dphi.numpy()
         df = np.einsum("sbkf,sbf->sbk", ctx.dphi, slope)  # quicker than many tiny matrix products
         return torch.from_numpy(f), torch.from_numpy(df)

@@ -85,6 +85,24 @@ class Architecture(ABC):
         empty = values.new_zeros(*values.shape[:2], 0, values.shape[2])
         return self.evaluate(theta, Inputs(values, empty, empty))[0]
 
+    def linearise(self, theta: torch.Tensor, inputs: Inputs) -> tuple[torch.Tensor, ...]:
+        """What :meth:`evaluate` gives, and its Jacobians in the parameters.
+
+        Returns:
+            f (S, B), df (S, B, K), ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P). Here by one reverse pass for every output,
+            with every frame a member of its own; models that know a shorter way override it.
+        """
+        members, frames = len(theta), inputs.values.shape[1]
+        own = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)
+        single = Inputs(*(x.expand(members, *x.shape[1:]).flatten(0, 1)[:, None] for x in
+                          (inputs.values, inputs.tangents, inputs.directions)))  # fmt: skip
+        f, df = self.evaluate(own, single)
+        outputs = torch.cat([f[:, :, None], df], 2)[:, 0]  # (S·B, 1 + K)
+        rows = [torch.autograd.grad(outputs[:, k].sum(), own, retain_graph=True)[0] for k in range(outputs.shape[1])]
+        jacobian = torch.stack(rows, 1).unflatten(0, (members, frames))
+        found = outputs.detach().unflatten(0, (members, frames))
+        return found[..., 0], found[..., 1:], jacobian[..., 0, :], jacobian[..., 1:, :]
+
     def describe(self) -> dict:
         """Plain facts for reports and run records."""
         return {"system": self.system.name, "n_parameters": self.n_parameters, **self.settings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -18,7 +19,15 @@ from qff.config import TrainingConfig
 from qff.jobs import log, progress
 from qff.models.architecture import Architecture, Inputs
 from qff.provenance import atomic_path, text_digest
-from qff.training.optimisers import OPTIMISERS
+from qff.training.cobyla import Cobyla
+from qff.training.optimisers import BFGS, Adam, LevenbergMarquardt, Optimiser
+
+OPTIMISERS: dict[str, type[Optimiser]] = {
+    "adam": Adam,
+    "bfgs": BFGS,
+    "cobyla": Cobyla,
+    "levenberg_marquardt": LevenbergMarquardt,
+}
 
 CHECKPOINT_SECONDS = 5.0
 CURVE_POINTS = 300
@@ -70,6 +79,28 @@ def losses(energies, forces, data: EnsembleData, config: TrainingConfig) -> torc
     return energy + config.force_weight * force
 
 
+def gauss_newton(
+    architecture: Architecture,
+    theta: torch.Tensor,
+    data: EnsembleData,
+    scale: torch.Tensor,
+    config: TrainingConfig,
+    members: torch.Tensor,
+) -> torch.Tensor:
+    """Gauss–Newton matrices of :func:`losses` for the masked members (S,), (n, P, P): 2 JᵀJ of its residuals."""
+    found = []
+    for k in members.nonzero()[:, 0].tolist():
+        inputs = data.inputs.select(slice(k, k + 1) if len(data.inputs.values) > 1 else slice(None))
+        _, _, jf, jdf = architecture.linearise(theta[k : k + 1], inputs)
+        frames, (atoms, _) = jf.shape[1], inputs.directions.shape[3:]
+        rows = inputs.directions[0].flatten(2) @ inputs.directions[0].flatten(2).transpose(1, 2)  # (B, K, K)
+        weight = config.force_weight / (3 * atoms) * (1 if config.printed_loss else 1 / frames)
+        energy = jf[0].T @ jf[0] / frames
+        force = (rows @ jdf[0]).flatten(0, 1).T @ jdf[0].flatten(0, 1) * weight
+        found.append(2 * scale[k] ** 2 * (energy + force))
+    return torch.stack(found)
+
+
 def train(
     architecture: Architecture,
     initial: np.ndarray,
@@ -113,7 +144,8 @@ def train(
         theta = optimiser.ask(state).detach().requires_grad_(True)
         loss = losses(*predict(architecture, theta, training.inputs, shift, scale), training, config)
         (gradient,) = torch.autograd.grad(loss.sum(), theta)
-        state = optimiser.tell(state, loss.detach(), gradient)
+        curvature = functools.partial(gauss_newton, architecture, theta.detach(), training, scale, config)
+        state = optimiser.tell(state, loss.detach(), gradient, curvature)
         if (step + 1) % every == 0 or step + 1 == config.steps:
             best = _record(
                 rows,
