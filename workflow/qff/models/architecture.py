@@ -80,6 +80,40 @@ class Architecture(ABC):
         ``theta`` is (S, P); input tensors carry a leading dimension S or 1.
         """
 
+    def normalisation(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Center and width (…, F) of features (…, B, F): mean and max - min over frames."""
+        spread = values.amax(-2) - values.amin(-2)
+        return values.mean(-2), torch.where(spread > 1e-12, spread, 1.0)  # what never changes carries no information
+
+    def linearise(
+        self, theta: torch.Tensor, inputs: Inputs
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What :meth:`evaluate` gives, and its derivatives with respect to the parameters.
+
+        Here for any model by reverse passes, in which every frame is a member of its own: 1 + K passes in all.
+
+        Returns:
+            f (S, B), df (S, B, K), ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P).
+        """
+        members, (frames, directions) = len(theta), inputs.tangents.shape[-3:-1]
+        own = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)  # (S B, P)
+        single = Inputs(
+            inputs.values.expand(members, -1, -1).flatten(0, 1)[:, None],
+            inputs.tangents.expand(members, -1, -1, -1).flatten(0, 1)[:, None],
+            inputs.directions,
+        )
+        with torch.enable_grad():
+            f, df = self.evaluate(own, single)
+            outputs = [f[:, 0], *(df[:, 0, k] for k in range(directions))]
+            gradients = [torch.autograd.grad(y.sum(), own, retain_graph=True)[0] for y in outputs]
+        stacked = torch.stack(gradients, 1).unflatten(0, (members, frames))
+        return (
+            f.detach().unflatten(0, (members, frames))[..., 0],
+            df.detach().unflatten(0, (members, frames))[:, :, 0],
+            stacked[:, :, 0],
+            stacked[:, :, 1:],
+        )
+
     def values(self, theta: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Output f (S, B) alone, from features (S or 1, B, F)."""
         empty = values.new_zeros(*values.shape[:2], 0, values.shape[2])

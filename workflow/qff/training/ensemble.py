@@ -63,9 +63,7 @@ def build_ensemble(
     values = training.inputs.values
     center, width = torch.zeros_like(values[:, 0]), torch.ones_like(values[:, 0])
     if architecture.normalise_inputs:
-        center = values.mean(1)
-        spread = values.amax(1) - values.amin(1)
-        width = torch.where(spread > 1e-12, spread, 1.0)  # a feature that never changes carries no information
+        center, width = architecture.normalisation(values)
     training, validation = (part.normalised(center, width) for part in (training, validation))
     return Ensemble(architecture, training, validation, shift, scale, center, width)
 
