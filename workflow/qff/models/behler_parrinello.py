@@ -96,7 +96,11 @@ class BehlerParrinello(Architecture):
             yield element, features[..., place : place + size].unflatten(-1, shape)
             place += size
 
-    def _networks(self, theta):
+    def per_element(self, features):
+        """Element → what features (…, F) hold for its first atom, (…, n)."""
+        return {element: block[..., 0, :] for element, block in self._blocks(features)}
+
+    def networks(self, theta):
         """Element → (weight (S, n_out, n_in), bias (S, n_out)) of every layer."""
         found, place = {}, 0
         for element, layers in self.layers.items():
@@ -110,7 +114,7 @@ class BehlerParrinello(Architecture):
 
     def evaluate(self, theta, inputs):
         # One reverse pass for ∂f/∂G is cheaper than one tangent for each of the directions.
-        networks = self._networks(theta)
+        networks = self.networks(theta)
         total, slopes = 0.0, []
         for element, block in self._blocks(inputs.values.expand(len(theta), -1, -1)):
             output, slope = _value_and_gradient(networks[element], block.flatten(1, 2))
@@ -120,7 +124,7 @@ class BehlerParrinello(Architecture):
         return total, (inputs.tangents @ gradient[..., None])[..., 0]
 
     def linearise(self, theta, inputs):
-        networks = self._networks(theta)
+        networks = self.networks(theta)
         members = len(theta)
         total, slope, gradients, slope_gradients = 0.0, 0.0, [], []
         tangents = (block for _, block in self._blocks(inputs.tangents.expand(members, -1, -1, -1)))
