@@ -37,10 +37,17 @@ class ReferenceConfig(Strict):
 
 
 class TrainingConfig(Strict):
-    optimiser: Literal["bfgs", "adam"] = Field(
-        default="bfgs", description="bfgs (dense quasi-Newton) or adam (cosine decay, full batch)."
+    optimiser: Literal["bfgs", "adam", "kalman"] = Field(
+        default="bfgs",
+        description="bfgs (dense quasi-Newton), adam (cosine decay, full batch) or kalman (extended Kalman filter).",
     )
-    steps: PositiveInt = Field(default=3000, description="Evaluations of loss and gradient, for every model.")
+    steps: PositiveInt = Field(
+        default=3000, description="Evaluations of loss and gradient, for every model; epochs of kalman."
+    )
+    kalman_force_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.1, description="Part of the force components that kalman sees in an epoch, beside all energies."
+    )
+    kalman_block: PositiveInt = Field(default=20, description="Energies and force components per update of kalman.")
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
         default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."

@@ -24,7 +24,7 @@ class Atomic:
     Attributes:
         energies: (A,) outputs of the networks in Ha, without mean and atom energies.
         raw, scaled: symmetry functions of every atom, in n2p2's order, as they are and as the network sees them.
-        gradients: derivatives of the network output (Ha · conv_energy) with respect to the scaled functions.
+        gradients: derivatives of the energy (Ha) with respect to the scaled functions.
     """
 
     energies: np.ndarray
@@ -102,6 +102,7 @@ class N2P2Potential:
                 f"{', '.join(self.settings.elements)}"
             )
         neighbours = Neighbours.of(atoms, self.settings.reach)
+        unit = self.settings.conv_energy or 1.0
         energies = np.zeros(len(atoms))
         raw, scaled, gradients = ([np.empty(0)] * len(atoms) for _ in range(3))
         for element in self.settings.elements:
@@ -114,10 +115,10 @@ class N2P2Potential:
                 values, response = descriptor(neighbours, centres)
                 inputs = (values - center) / width
                 outputs, gradient = self.networks[element].value_and_gradient(inputs)
-                energies[centres] = outputs.numpy() / (self.settings.conv_energy or 1.0)
+                energies[centres] = outputs.numpy() / unit
                 for k, atom in enumerate(centres):
                     raw[atom], scaled[atom] = values[k].numpy(), inputs[k].numpy()
-                    gradients[atom] = gradient[k].numpy()
+                    gradients[atom] = gradient[k].numpy() / unit
                 if forces is not None:
                     pull_back(neighbours, response, gradient / width, forces)
         return Atomic(energies, raw, scaled, gradients)

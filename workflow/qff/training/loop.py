@@ -18,7 +18,8 @@ from qff.config import TrainingConfig
 from qff.jobs import log, progress
 from qff.models.architecture import Architecture, Inputs
 from qff.provenance import atomic_path, text_digest
-from qff.training.optimisers import OPTIMISERS
+from qff.training.kalman import KalmanTraining
+from qff.training.optimisers import OPTIMISERS, State
 
 CHECKPOINT_SECONDS = 5.0
 CURVE_POINTS = 300
@@ -70,6 +71,23 @@ def losses(energies, forces, data: EnsembleData, config: TrainingConfig) -> torc
     return energy + config.force_weight * force
 
 
+class Descent:
+    """Full-batch minimisation of the loss: one step is one evaluation of loss and gradient."""
+
+    def __init__(self, architecture, training, shift, scale, config):
+        self._optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
+        self.start, self.current = self._optimiser.start, self._optimiser.current
+        self._architecture, self._training, self._config = architecture, training, config
+        self._shift, self._scale = shift, scale
+
+    def advance(self, state: State, step: int) -> State:
+        theta = self._optimiser.ask(state).detach().requires_grad_(True)
+        predicted = predict(self._architecture, theta, self._training.inputs, self._shift, self._scale)
+        loss = losses(*predicted, self._training, self._config)
+        (gradient,) = torch.autograd.grad(loss.sum(), theta)
+        return self._optimiser.tell(state, loss.detach(), gradient)
+
+
 def train(
     architecture: Architecture,
     initial: np.ndarray,
@@ -81,7 +99,9 @@ def train(
     checkpoint: Path | None = None,
     on_curve: Callable[[pd.DataFrame], None] | None = None,
 ) -> TrainingResult:
-    """Train S members for ``config.steps`` evaluations and keep each one's best-validation parameters.
+    """Train S members for ``config.steps`` steps and keep each one's best-validation parameters.
+
+    A step is one evaluation of loss and gradient, or one epoch of the Kalman filter.
 
     Args:
         initial: (S, P) starting parameters.
@@ -89,8 +109,9 @@ def train(
         checkpoint: file for the state; if it belongs to this very task, training resumes from it.
         on_curve: called with the curves so far, at every checkpoint.
     """
-    optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
     shift, scale = torch.as_tensor(shift), torch.as_tensor(scale)
+    kind = KalmanTraining if config.optimiser == "kalman" else Descent
+    method = kind(architecture, training, shift, scale, config)
     key = text_digest(
         [config.model_dump(), architecture.describe(), initial, shift.numpy(), scale.numpy()]
         + [x.numpy() for d in (training, validation) for x in (d.inputs.values, d.energies, d.forces)]
@@ -98,7 +119,7 @@ def train(
     every = max(1, config.steps // CURVE_POINTS)
     start, state, best, rows = _resume(checkpoint, key) or (
         0,
-        optimiser.start(torch.as_tensor(initial)),
+        method.start(torch.as_tensor(initial)),
         {
             "theta": torch.as_tensor(initial).clone(),
             "loss": torch.full((len(initial),), torch.inf, dtype=torch.float64),
@@ -110,15 +131,12 @@ def train(
         log.info("resuming at step %d", start)
     saved = time.monotonic()
     for step in progress(range(start, config.steps), "training"):
-        theta = optimiser.ask(state).detach().requires_grad_(True)
-        loss = losses(*predict(architecture, theta, training.inputs, shift, scale), training, config)
-        (gradient,) = torch.autograd.grad(loss.sum(), theta)
-        state = optimiser.tell(state, loss.detach(), gradient)
+        state = method.advance(state, step)
         if (step + 1) % every == 0 or step + 1 == config.steps:
             best = _record(
                 rows,
                 step + 1,
-                optimiser.current(state),
+                method.current(state),
                 best,
                 architecture,
                 training,
