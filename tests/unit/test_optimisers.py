@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from qff.training.loop import OPTIMISERS
+from qff.training.descent import OPTIMISERS
 from safetensors.torch import load, save
 
 

@@ -40,12 +40,18 @@ class ReferenceConfig(Strict):
 
 
 class TrainingConfig(Strict):
-    optimiser: Literal["adam", "bfgs", "cobyla", "levenberg_marquardt"] = Field(
+    optimiser: Literal["adam", "bfgs", "cobyla", "kalman", "levenberg_marquardt"] = Field(
         default="bfgs",
-        description="adam (cosine decay, full batch), bfgs (dense quasi-Newton), cobyla (no gradient) or "
-        "levenberg_marquardt (damped natural gradient).",
+        description="adam (cosine decay, full batch), bfgs (dense quasi-Newton), cobyla (no gradient), kalman (extended "
+        "Kalman filter) or levenberg_marquardt (damped natural gradient).",
     )
-    steps: PositiveInt = Field(default=3000, description="Evaluations of loss and gradient, for every model.")
+    steps: PositiveInt = Field(
+        default=3000, description="Evaluations of loss and gradient, for every model; epochs of kalman."
+    )
+    kalman_force_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.1, description="Part of the force components that kalman sees in an epoch, beside all energies."
+    )
+    kalman_block: PositiveInt = Field(default=20, description="Energies and force components per update of kalman.")
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
         default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."

@@ -80,28 +80,44 @@ class Architecture(ABC):
         ``theta`` is (S, P); input tensors carry a leading dimension S or 1.
         """
 
+    def normalisation(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Center and width (…, F) of features (…, B, F): mean and max - min over frames."""
+        spread = values.amax(-2) - values.amin(-2)
+        return values.mean(-2), torch.where(spread > 1e-12, spread, 1.0)  # what never changes carries no information
+
+    def linearise(
+        self, theta: torch.Tensor, inputs: Inputs
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What :meth:`evaluate` gives, and its derivatives with respect to the parameters.
+
+        Here for any model by reverse passes, in which every frame is a member of its own: 1 + K passes in all.
+
+        Returns:
+            f (S, B), df (S, B, K), ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P).
+        """
+        members, (frames, directions) = len(theta), inputs.tangents.shape[-3:-1]
+        own = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)  # (S B, P)
+        single = Inputs(
+            inputs.values.expand(members, -1, -1).flatten(0, 1)[:, None],
+            inputs.tangents.expand(members, -1, -1, -1).flatten(0, 1)[:, None],
+            inputs.directions,
+        )
+        with torch.enable_grad():
+            f, df = self.evaluate(own, single)
+            outputs = [f[:, 0], *(df[:, 0, k] for k in range(directions))]
+            gradients = [torch.autograd.grad(y.sum(), own, retain_graph=True)[0] for y in outputs]
+        stacked = torch.stack(gradients, 1).unflatten(0, (members, frames))
+        return (
+            f.detach().unflatten(0, (members, frames))[..., 0],
+            df.detach().unflatten(0, (members, frames))[:, :, 0],
+            stacked[:, :, 0],
+            stacked[:, :, 1:],
+        )
+
     def values(self, theta: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Output f (S, B) alone, from features (S or 1, B, F)."""
         empty = values.new_zeros(*values.shape[:2], 0, values.shape[2])
         return self.evaluate(theta, Inputs(values, empty, empty))[0]
-
-    def linearise(self, theta: torch.Tensor, inputs: Inputs) -> tuple[torch.Tensor, ...]:
-        """What :meth:`evaluate` gives, and its Jacobians in the parameters.
-
-        Returns:
-            f (S, B), df (S, B, K), ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P). Here by one reverse pass for every output,
-            with every frame a member of its own; models that know a shorter way override it.
-        """
-        members, frames = len(theta), inputs.values.shape[1]
-        own = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)
-        single = Inputs(*(x.expand(members, *x.shape[1:]).flatten(0, 1)[:, None] for x in
-                          (inputs.values, inputs.tangents, inputs.directions)))  # fmt: skip
-        f, df = self.evaluate(own, single)
-        outputs = torch.cat([f[:, :, None], df], 2)[:, 0]  # (S·B, 1 + K)
-        rows = [torch.autograd.grad(outputs[:, k].sum(), own, retain_graph=True)[0] for k in range(outputs.shape[1])]
-        jacobian = torch.stack(rows, 1).unflatten(0, (members, frames))
-        found = outputs.detach().unflatten(0, (members, frames))
-        return found[..., 0], found[..., 1:], jacobian[..., 0, :], jacobian[..., 1:, :]
 
     def describe(self) -> dict:
         """Plain facts for reports and run records."""

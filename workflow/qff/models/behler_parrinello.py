@@ -9,18 +9,27 @@ import torch
 
 from qff.errors import ConfigError
 from qff.models.architecture import Architecture, Inputs
+from qff.symmetry import Cutoff, SymmetryFunction, parse_function
+from qff.symmetry.molecule import MoleculeDescriptor
+from qff.units import BOHR_IN_ANG
+
+_SETTINGS = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "hidden", "output_range"}
 
 
 class BehlerParrinello(Architecture):
-    """E = Σ_atoms network_element(G_atom).
+    """E = Σ_atoms network_element(G_atom), a function of interatomic distances defined for every geometry.
 
-    G are radial symmetry functions of type 2, G = Σ_j exp(-η (r_ij - r_s)²) f_c(r_ij), with the cosine cutoff
-    f_c = ½(1 + cos πr/r_c). They do not depend on bounds: the model is defined for every geometry, and beyond
-    the cutoff its energy is the constant sum of isolated-atom outputs.
+    Beyond the cutoff its energy is the constant sum of isolated-atom outputs. Features are scaled as n2p2 does it
+    with ``scale_symmetry_functions`` and ``center_symmetry_functions``: (G - mean)/(max - min), over all atoms of an
+    element.
 
     Settings:
-        cutoff_ang: r_c in Å.
-        radial: list of [η in Å⁻², r_s in Å]; each is used for every pair of a centre and a neighbour element.
+        symmetry_functions: one per line as n2p2's `symfunction_short` (types 2, 3, 9; bohr): `H 2 O η r_s r_c` or
+            `H 3 O H η λ ζ r_c`; they are sorted as n2p2 does.
+        cutoff_ang: instead of `symmetry_functions`: cutoff radius (Å) of the list `radial`.
+        radial: list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements.
+        cutoff_type: 0–8 as in n2p2 (0 hard, 1 cosine, 2 and 3 tanh³, 4 exponential, 5–8 polynomials).
+        inner_cutoff: α, the part of the cutoff radius below which the cutoff function is 1.
         hidden: hidden widths of every element network (tanh, biases, linear output).
     """
 
@@ -29,101 +38,171 @@ class BehlerParrinello(Architecture):
 
     def __init__(self, system, settings):
         super().__init__(system, settings)
-        unknown = set(settings) - {"cutoff_ang", "radial", "hidden", "output_range"}
-        if unknown:
+        if unknown := set(settings) - _SETTINGS:
             raise ConfigError(f"unknown settings of a Behler–Parrinello network: {', '.join(sorted(unknown))}")
-        if settings["cutoff_ang"] <= 0:
-            raise ConfigError(f"cutoff_ang = {settings['cutoff_ang']}: must be positive")
-        self._cutoff = float(settings["cutoff_ang"])
-        self._radial = torch.tensor(settings["radial"], dtype=torch.float64)  # (R, 2)
-        symbols = np.array(system.symbols)
-        self._elements = list(dict.fromkeys(system.symbols))
-        # Elements seen by each centre element; a lone atom of its kind does not see itself.
-        self._neighbours = {e: [n for n in self._elements if (symbols == n).sum() > (n == e)] for e in self._elements}
-        self._layers = {}
-        for element in self._elements:
-            widths = [len(self._radial) * len(self._neighbours[element]), *settings["hidden"], 1]
-            self._layers[element] = [(a, b, True) for a, b in pairwise(widths)]
+        if min(settings["hidden"], default=0) < 1:
+            raise ConfigError(f"hidden widths {settings['hidden']}: at least one layer of at least one neuron")
+        if "symmetry_functions" in settings:
+            if extra := {"cutoff_ang", "radial"} & set(settings):
+                raise ConfigError(
+                    f"{', '.join(sorted(extra))}: not beside symmetry_functions, which hold their cutoffs"
+                )
+            functions = [parse_function(line) for line in settings["symmetry_functions"].strip().splitlines()]
+        else:
+            functions = _radial_for_all_pairs(system.symbols, settings["cutoff_ang"], settings["radial"])
+        if foreign := {f.centre for f in functions} - set(system.symbols):
+            raise ConfigError(f"symmetry functions of {', '.join(sorted(foreign))}: not an element of {system.name}")
+        self.cutoff = Cutoff(settings.get("cutoff_type", 1), settings.get("inner_cutoff", 0.0))
+        self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff)
+        self.layers = {
+            element: list(pairwise([len(chosen), *settings["hidden"], 1]))
+            for element, chosen in self.descriptor.functions.items()
+        }
 
     def _network_size(self, element):
-        return sum(n_in * n_out + n_out for n_in, n_out, _ in self._layers[element])
+        return sum(n_in * n_out + n_out for n_in, n_out in self.layers[element])
 
     @property
     def n_parameters(self):
-        return sum(self._network_size(e) for e in self._elements)
+        return sum(self._network_size(e) for e in self.layers)
 
     def initial_parameters(self, rng):
         """Glorot-normal weights, zero biases."""
         parts = []
-        for element in self._elements:
-            for n_in, n_out, _ in self._layers[element]:
+        for layers in self.layers.values():
+            for n_in, n_out in layers:
                 parts += [rng.normal(0, np.sqrt(2 / (n_in + n_out)), n_in * n_out), np.zeros(n_out)]
         return np.concatenate(parts)
 
     def inputs(self, positions):
-        """Symmetry functions of all atoms, concatenated in atom order, with their analytic derivatives."""
-        positions = positions.detach()
-        frames, atoms, _ = positions.shape
-        symbols = self.system.symbols
-        values, tangents = [], []
-        for i, centre in enumerate(symbols):
-            for element in self._neighbours[centre]:
-                value = positions.new_zeros(frames, len(self._radial))
-                slope = positions.new_zeros(frames, atoms, 3, len(self._radial))
-                for j in (j for j, s in enumerate(symbols) if s == element and j != i):
-                    bond = positions[:, j] - positions[:, i]
-                    r = bond.norm(dim=-1, keepdim=True)  # (B, 1)
-                    g, dg = self._radial_functions(r)
-                    value = value + g
-                    pull = (bond / r)[:, :, None] * dg[:, None, :]
-                    slope[:, j] += pull
-                    slope[:, i] -= pull
-                values.append(value)
-                tangents.append(slope.flatten(1, 2))
-        directions = torch.eye(3 * atoms, dtype=positions.dtype).view(1, 3 * atoms, atoms, 3)
-        return Inputs(torch.cat(values, 1), torch.cat(tangents, 2), directions.expand(frames, -1, -1, -1))
+        """Symmetry functions of all atoms and their derivatives along the interatomic distances."""
+        values, slopes, directions = self.descriptor(positions.detach() / BOHR_IN_ANG)
+        return Inputs(values, slopes / BOHR_IN_ANG, directions)
 
-    def _radial_functions(self, r):
-        """Terms of G and their slopes dG/dr at distances r (B, 1): two (B, R)."""
-        eta, shift = self._radial.T
-        reduced = (torch.pi / self._cutoff) * r.clamp(max=self._cutoff)
-        cutoff = 0.5 * (1 + torch.cos(reduced))
-        cutoff_slope = -0.5 * (torch.pi / self._cutoff) * torch.sin(reduced)
-        gauss = torch.exp(-eta * (r - shift) ** 2)
-        return gauss * cutoff, gauss * (cutoff_slope - 2 * eta * (r - shift) * cutoff)
+    def normalisation(self, values):
+        """Mean and max - min of every function over frames and atoms of its element, (…, F)."""
+        centers, widths = [], []
+        for _, block in self._blocks(values):  # (…, B, atoms, n)
+            flat = block.flatten(-3, -2)
+            center, width = super().normalisation(flat)
+            centers.append(center.tile(block.shape[-2]))
+            widths.append(width.tile(block.shape[-2]))
+        return torch.cat(centers, -1), torch.cat(widths, -1)
+
+    def _blocks(self, features):
+        """(element, features (…, atoms, n)) of every element."""
+        place = 0
+        for element, layers in self.layers.items():
+            shape = (len(self.descriptor.atoms[element]), layers[0][0])
+            size = shape[0] * shape[1]
+            yield element, features[..., place : place + size].unflatten(-1, shape)
+            place += size
+
+    def per_element(self, features):
+        """Element → what features (…, F) hold for its first atom, (…, n)."""
+        return {element: block[..., 0, :] for element, block in self._blocks(features)}
+
+    def networks(self, theta):
+        """Element → (weight (S, n_out, n_in), bias (S, n_out)) of every layer."""
+        found, place = {}, 0
+        for element, layers in self.layers.items():
+            found[element] = []
+            for n_in, n_out in layers:
+                weight = theta[:, place : place + n_in * n_out].unflatten(1, (n_out, n_in))
+                place += n_in * n_out
+                found[element].append((weight, theta[:, place : place + n_out]))
+                place += n_out
+        return found
 
     def evaluate(self, theta, inputs):
-        # One reverse pass for ∂f/∂G is cheaper than one tangent for each of the 3A directions.
-        values = inputs.values.expand(len(theta), -1, -1)
-        networks = dict(
-            zip(self._elements, theta.split([self._network_size(e) for e in self._elements], 1), strict=True)
-        )
-        total, slopes, place = 0.0, [], 0
-        for element in self.system.symbols:
-            width = self._layers[element][0][0]
-            output, slope = _value_and_gradient(
-                networks[element], self._layers[element], values[..., place : place + width]
-            )
-            total = total + output
-            slopes.append(slope)
-            place += width
+        # One reverse pass for ∂f/∂G is cheaper than one tangent for each of the directions.
+        networks = self.networks(theta)
+        total, slopes = 0.0, []
+        for element, block in self._blocks(inputs.values.expand(len(theta), -1, -1)):
+            output, slope = _value_and_gradient(networks[element], block.flatten(1, 2))
+            total = total + output.unflatten(1, block.shape[1:3]).sum(2)
+            slopes.append(slope.unflatten(1, block.shape[1:3]).flatten(2))
         gradient = torch.cat(slopes, -1)  # (S, B, F)
         return total, (inputs.tangents @ gradient[..., None])[..., 0]
 
+    def linearise(self, theta, inputs):
+        networks = self.networks(theta)
+        members = len(theta)
+        total, slope, gradients, slope_gradients = 0.0, 0.0, [], []
+        tangents = (block for _, block in self._blocks(inputs.tangents.expand(members, -1, -1, -1)))
+        for (element, block), tangent in zip(
+            self._blocks(inputs.values.expand(members, -1, -1)), tangents, strict=True
+        ):
+            parts = _linearised_network(networks[element], block, tangent)
+            total, slope = total + parts[0], slope + parts[1]
+            gradients += parts[2]
+            slope_gradients += parts[3]
+        return total, slope, torch.cat(gradients, -1), torch.cat(slope_gradients, -1)
 
-def _value_and_gradient(theta, layers, values):
-    """Tanh network (S, B) and its input gradient (S, B, n_in), both differentiable in theta."""
-    place, weights, slopes, h = 0, [], [], values
-    for number, (n_in, n_out, _) in enumerate(layers):
-        weight = theta[:, place : place + n_in * n_out].unflatten(1, (n_out, n_in))
-        place += n_in * n_out
-        h = torch.baddbmm(theta[:, None, place : place + n_out], h, weight.transpose(1, 2))
-        place += n_out
-        weights.append(weight)
+
+def _radial_for_all_pairs(symbols, cutoff_ang, radial):
+    """Radial functions in bohr for every pair of elements that occurs; a lone atom of its kind does not see itself."""
+    if cutoff_ang <= 0:
+        raise ConfigError(f"cutoff_ang = {cutoff_ang}: must be positive")
+    elements = list(dict.fromkeys(symbols))
+    return [
+        SymmetryFunction(centre, 2, (other,), eta * BOHR_IN_ANG**2, shift / BOHR_IN_ANG, cutoff_ang / BOHR_IN_ANG)
+        for centre in elements
+        for other in elements
+        if symbols.count(other) > (other == centre)
+        for eta, shift in radial
+    ]
+
+
+def _value_and_gradient(layers, values):
+    """Tanh network (S, B) and its input gradient (S, B, n_in), both differentiable in the weights."""
+    slopes, h = [], values
+    for number, (weight, bias) in enumerate(layers):
+        h = torch.baddbmm(bias[:, None], h, weight.transpose(1, 2))
         if number < len(layers) - 1:
             h = torch.tanh(h)
             slopes.append(1 - h * h)
-    gradient = weights[-1].expand(-1, values.shape[1], -1)  # (S, B, n_last)
-    for weight, slope in zip(weights[-2::-1], slopes[::-1], strict=True):
+    gradient = layers[-1][0].expand(-1, values.shape[1], -1)  # (S, B, n_last)
+    for (weight, _), slope in zip(layers[-2::-1], slopes[::-1], strict=True):
         gradient = (gradient * slope) @ weight
     return h[..., 0], gradient
+
+
+def _linearised_network(layers, values, tangents):
+    """Output and directional derivatives of one element's networks, summed over atoms, with weight gradients.
+
+    One pass forward with values h and tangents dh, one backward with δ = ∂f/∂(input of a layer) and its derivative
+    dδ along each direction; then ∂f/∂W = Σ δ hᵀ and ∂(df)/∂W = Σ dδ hᵀ + δ dhᵀ.
+
+    Args:
+        values: (S, B, A, n). tangents: (S, B, K, A, n).
+
+    Returns:
+        f (S, B), df (S, B, K), and per layer the gradients of f (S, B, ·) and of df (S, B, K, ·) in parameter order.
+    """
+    seen, h, dh = [], values, tangents
+    for number, (weight, bias) in enumerate(layers):
+        seen.append((h, dh))
+        h = torch.einsum("sban,smn->sbam", h, weight) + bias[:, None, None]
+        dh = torch.einsum("sbkan,smn->sbkam", dh, weight)
+        if number < len(layers) - 1:
+            h = torch.tanh(h)
+            dz, dh = dh, (1 - h * h)[:, :, None] * dh
+            seen[-1] += (h, dz)
+    delta, ddelta = torch.ones_like(h), torch.zeros_like(dh)
+    gradients, slope_gradients = [], []
+    for number in reversed(range(len(layers))):
+        h_in, dh_in, *activated = seen[number]
+        if activated:  # δ and dδ through tanh: σ' = 1 - t², σ'' = -2 t σ'
+            t, dz = activated
+            slope = 1 - t * t
+            ddelta = slope[:, :, None] * ddelta - (2 * t * slope * delta)[:, :, None] * dz
+            delta = slope * delta
+        gradients[:0] = [torch.einsum("sbam,sban->sbmn", delta, h_in).flatten(2), delta.sum(2)]
+        along = torch.einsum("sbkam,sban->sbkmn", ddelta, h_in) + torch.einsum("sbam,sbkan->sbkmn", delta, dh_in)
+        slope_gradients[:0] = [along.flatten(3), ddelta.sum(3)]
+        if number:
+            weight = layers[number][0]
+            delta = torch.einsum("sbam,smn->sban", delta, weight)
+            ddelta = torch.einsum("sbkam,smn->sbkan", ddelta, weight)
+    return h[..., 0].sum(2), dh[..., 0].sum(3), gradients, slope_gradients

@@ -12,7 +12,8 @@ from qff.data import LabelledFrames
 from qff.models.architecture import Architecture
 from qff.models.potential import Potential
 from qff.randomness import generator
-from qff.training.loop import EnsembleData, TrainingResult, train
+from qff.training.loop import TrainingResult, train
+from qff.training.loss import EnsembleData
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ def build_ensemble(
     values = training.inputs.values
     center, width = torch.zeros_like(values[:, 0]), torch.ones_like(values[:, 0])
     if architecture.normalise_inputs:
-        center = values.mean(1)
-        spread = values.amax(1) - values.amin(1)
-        width = torch.where(spread > 1e-12, spread, 1.0)  # a feature that never changes carries no information
+        center, width = architecture.normalisation(values)
     training, validation = (part.normalised(center, width) for part in (training, validation))
     return Ensemble(architecture, training, validation, shift, scale, center, width)
 

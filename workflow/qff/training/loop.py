@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Callable
@@ -17,32 +16,14 @@ from safetensors.torch import save_file
 
 from qff.config import TrainingConfig
 from qff.jobs import log, progress
-from qff.models.architecture import Architecture, Inputs
+from qff.models.architecture import Architecture
 from qff.provenance import atomic_path, text_digest
-from qff.training.cobyla import Cobyla
-from qff.training.optimisers import BFGS, Adam, LevenbergMarquardt, Optimiser
-
-OPTIMISERS: dict[str, type[Optimiser]] = {
-    "adam": Adam,
-    "bfgs": BFGS,
-    "cobyla": Cobyla,
-    "levenberg_marquardt": LevenbergMarquardt,
-}
+from qff.training.descent import Descent
+from qff.training.kalman import KalmanTraining
+from qff.training.loss import EnsembleData, losses, predict
 
 CHECKPOINT_SECONDS = 5.0
 CURVE_POINTS = 300
-
-
-@dataclass(frozen=True)
-class EnsembleData:
-    """Frames of S ensemble members (leading dimension), energies (S, B) in eV, forces (S, B, A, 3) in eV/Å."""
-
-    inputs: Inputs
-    energies: torch.Tensor
-    forces: torch.Tensor
-
-    def normalised(self, center: torch.Tensor, width: torch.Tensor) -> EnsembleData:
-        return EnsembleData(self.inputs.normalised(center, width), self.energies, self.forces)
 
 
 @dataclass(frozen=True)
@@ -58,49 +39,6 @@ class TrainingResult:
     curves: pd.DataFrame
 
 
-def predict(
-    architecture: Architecture, theta: torch.Tensor, inputs: Inputs, shift: torch.Tensor, scale: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Energies (S, B) in eV and forces (S, B, A, 3) in eV/Å of S members; shift and scale (S,) in eV."""
-    f, df = architecture.evaluate(theta, inputs)
-    energies = shift[:, None] + scale[:, None] * f
-    forces = -torch.einsum("sbk,sbkax->sbax", df * scale[:, None, None], inputs.directions.expand(len(df), *[-1] * 4))
-    return energies, forces
-
-
-def losses(energies, forces, data: EnsembleData, config: TrainingConfig) -> torch.Tensor:
-    """L = mean ΔE² + χ/(3A) mean Σ ΔF² in eV² for every member, (S,).
-
-    Kiss et al. 2022 print the force sum without 1/N; ``printed_loss`` selects that form.
-    """
-    energy = ((energies - data.energies) ** 2).mean(1)
-    per_frame = ((forces - data.forces) ** 2).mean((2, 3))  # Σ over components / 3A
-    force = per_frame.sum(1) if config.printed_loss else per_frame.mean(1)
-    return energy + config.force_weight * force
-
-
-def gauss_newton(
-    architecture: Architecture,
-    theta: torch.Tensor,
-    data: EnsembleData,
-    scale: torch.Tensor,
-    config: TrainingConfig,
-    members: torch.Tensor,
-) -> torch.Tensor:
-    """Gauss–Newton matrices of :func:`losses` for the masked members (S,), (n, P, P): 2 JᵀJ of its residuals."""
-    found = []
-    for k in members.nonzero()[:, 0].tolist():
-        inputs = data.inputs.select(slice(k, k + 1) if len(data.inputs.values) > 1 else slice(None))
-        _, _, jf, jdf = architecture.linearise(theta[k : k + 1], inputs)
-        frames, (atoms, _) = jf.shape[1], inputs.directions.shape[3:]
-        rows = inputs.directions[0].flatten(2) @ inputs.directions[0].flatten(2).transpose(1, 2)  # (B, K, K)
-        weight = config.force_weight / (3 * atoms) * (1 if config.printed_loss else 1 / frames)
-        energy = jf[0].T @ jf[0] / frames
-        force = (rows @ jdf[0]).flatten(0, 1).T @ jdf[0].flatten(0, 1) * weight
-        found.append(2 * scale[k] ** 2 * (energy + force))
-    return torch.stack(found)
-
-
 def train(
     architecture: Architecture,
     initial: np.ndarray,
@@ -112,7 +50,9 @@ def train(
     checkpoint: Path | None = None,
     on_curve: Callable[[pd.DataFrame], None] | None = None,
 ) -> TrainingResult:
-    """Train S members for ``config.steps`` evaluations and keep each one's best-validation parameters.
+    """Train S members for ``config.steps`` steps and keep each one's best-validation parameters.
+
+    A step is one evaluation of loss and gradient, or one epoch of the Kalman filter.
 
     Args:
         initial: (S, P) starting parameters.
@@ -120,8 +60,9 @@ def train(
         checkpoint: file for the state; if it belongs to this very task, training resumes from it.
         on_curve: called with the curves so far, at every checkpoint.
     """
-    optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
     shift, scale = torch.as_tensor(shift), torch.as_tensor(scale)
+    kind = KalmanTraining if config.optimiser == "kalman" else Descent
+    method = kind(architecture, training, shift, scale, config)
     key = text_digest(
         [config.model_dump(), architecture.describe(), initial, shift.numpy(), scale.numpy()]
         + [x.numpy() for d in (training, validation) for x in (d.inputs.values, d.energies, d.forces)]
@@ -129,7 +70,7 @@ def train(
     every = max(1, config.steps // CURVE_POINTS)
     start, state, best, rows = _resume(checkpoint, key) or (
         0,
-        optimiser.start(torch.as_tensor(initial)),
+        method.start(torch.as_tensor(initial)),
         {
             "theta": torch.as_tensor(initial).clone(),
             "loss": torch.full((len(initial),), torch.inf, dtype=torch.float64),
@@ -141,16 +82,12 @@ def train(
         log.info("resuming at step %d", start)
     saved = time.monotonic()
     for step in progress(range(start, config.steps), "training"):
-        theta = optimiser.ask(state).detach().requires_grad_(True)
-        loss = losses(*predict(architecture, theta, training.inputs, shift, scale), training, config)
-        (gradient,) = torch.autograd.grad(loss.sum(), theta)
-        curvature = functools.partial(gauss_newton, architecture, theta.detach(), training, scale, config)
-        state = optimiser.tell(state, loss.detach(), gradient, curvature)
+        state = method.advance(state, step)
         if (step + 1) % every == 0 or step + 1 == config.steps:
             best = _record(
                 rows,
                 step + 1,
-                optimiser.current(state),
+                method.current(state),
                 best,
                 architecture,
                 training,
