@@ -14,7 +14,9 @@ from qff import config_docs
 from qff.circuits import BUILDERS
 from qff.config import read_yaml
 from qff.models.behler_parrinello import BehlerParrinello
+from qff.models.kernel import Kernel
 from qff.models.nn import NeuralNetwork
+from qff.models.polynomial import Polynomial
 
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
@@ -113,7 +115,15 @@ def documented_settings() -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "architecture"), [("nn", NeuralNetwork), ("behler_parrinello", BehlerParrinello)])
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("nn", NeuralNetwork),
+        ("behler_parrinello", BehlerParrinello),
+        ("polynomial", Polynomial),
+        ("kernel", Kernel),
+    ],
+)
 def test_settings_of_networks_are_those_of_their_docstrings(kind, architecture):
     settings = inspect.getdoc(architecture).split("Settings:")[1]
     assert set(documented_settings()[kind]) == set(re.findall(r"^    (\w+): ", settings, re.MULTILINE))
