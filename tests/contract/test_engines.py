@@ -75,6 +75,7 @@ def random_circuit(seed: int, n_qubits: int = 3, n_gates: int = 14) -> Circuit:
 CIRCUITS = {
     "lih": build_circuit("kiss", n_qubits=3, layers=10),
     "full": build_circuit("kiss", n_qubits=3, layers=3, connectivity="full", triples=True, initial_block=True),
+    "separable": build_circuit("kiss", n_qubits=3, layers=4, entangling=False),
     "equivariant": build_circuit("equivariant", n_qubits=4, layers=2),
     "amplitude": build_circuit("amplitude", n_qubits=3, layers=2),
     **{f"random{k}": random_circuit(k) for k in range(12)},

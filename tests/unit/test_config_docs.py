@@ -14,12 +14,14 @@ from qff import config_docs
 from qff.circuits import BUILDERS
 from qff.config import read_yaml
 from qff.models.behler_parrinello import BehlerParrinello
+from qff.models.kernel import Kernel
 from qff.models.nn import NeuralNetwork
+from qff.models.polynomial import Polynomial
 
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
-    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch", "relative_steps"}  # fmt: skip
+    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch", "relative_steps", "training.kalman_force_fraction"}  # fmt: skip
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
@@ -113,7 +115,15 @@ def documented_settings() -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "architecture"), [("nn", NeuralNetwork), ("behler_parrinello", BehlerParrinello)])
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("nn", NeuralNetwork),
+        ("behler_parrinello", BehlerParrinello),
+        ("polynomial", Polynomial),
+        ("kernel", Kernel),
+    ],
+)
 def test_settings_of_networks_are_those_of_their_docstrings(kind, architecture):
     settings = inspect.getdoc(architecture).split("Settings:")[1]
     assert set(documented_settings()[kind]) == set(re.findall(r"^    (\w+): ", settings, re.MULTILINE))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from qff.circuits import build_circuit
 from qff.engines import build_engine
+from qff.errors import ConfigError
 
 KISS = {
     "lih": {"n_qubits": 3, "layers": 10},
@@ -32,3 +33,27 @@ def test_encodings_cancel_at_the_echo_and_add_up_at_zero(system):
     assert fastest_frequency(circuit, np.array(circuit.echo)) == (layers + 1) % 2
     anywhere = np.random.default_rng(0).uniform(0, 2 * np.pi, circuit.n_parameters)
     assert fastest_frequency(circuit, anywhere) == layers + 1, "nothing is lost: training can reach every harmonic"
+
+
+def test_separable_twin_is_an_average_of_functions_of_one_feature():
+    """Second differences across two features vanish, single ones do not: every feature is seen, none with another."""
+    circuit = build_circuit("kiss", n_qubits=3, layers=4, entangling=False)
+    assert circuit.n_parameters == 4 * 3
+    engine = build_engine("batched", circuit)
+    rng = np.random.default_rng(0)
+    theta = torch.as_tensor(rng.uniform(0, 2 * np.pi, (1, circuit.n_parameters)))
+    here, there = rng.uniform(-1, 1, (2, 3))
+
+    def f(*moved):
+        phi = np.where(np.isin(range(3), moved), there, here)
+        return float(engine.evaluate(theta, torch.as_tensor(phi)[None, None])[0])
+
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        assert f(a, b) - f(a) - f(b) + f() == pytest.approx(0, abs=1e-12)
+    assert all(abs(f(a) - f()) > 1e-4 for a in range(3))
+
+
+@pytest.mark.parametrize("block", ["triples", "initial_block"])
+def test_separable_twin_has_no_entangling_blocks(block):
+    with pytest.raises(ConfigError, match="entangling: false"):
+        build_circuit("kiss", n_qubits=3, layers=2, entangling=False, **{block: True})

@@ -71,7 +71,12 @@ def build_circuit(name: str, **settings: Any) -> Circuit:
 
 @circuit
 def kiss(
-    n_qubits: int, layers: int, connectivity: str = "linear", triples: bool = False, initial_block: bool = False
+    n_qubits: int,
+    layers: int,
+    connectivity: str = "linear",
+    triples: bool = False,
+    initial_block: bool = False,
+    entangling: bool = True,
 ) -> Circuit:
     """Declared circuit for Kiss et al. 2022 (doi 10.1088/2632-2153/ac7d3c): alternating encodings and layers.
 
@@ -79,11 +84,17 @@ def kiss(
     qubit, RZZ on the pairs, RZZZ on disjoint triples, and Φ again (D layers, D+1 encodings); readout σ_Z on
     the first qubit. The sources state qubits, layers and parameter counts only: the gates are our choice, made
     so that the counts come out exactly (LiH 50, H2O 87, H3O+ 135).
+
+    ``entangling: false`` is the separable twin: no RXX, RZZ, RZZZ. The qubits then know nothing of each other, and the
+    readout is the mean of σ_Z over all of them (the first alone would see one feature): f is an average of functions
+    of one feature each, D·N parameters.
     """
     import pennylane as qml
 
     if n_qubits < 1 or layers < 1:
         raise ConfigError(f"circuit 'kiss': n_qubits={n_qubits}, layers={layers}: both must be at least 1")
+    if not entangling and (triples or initial_block):
+        raise ConfigError("circuit 'kiss': entangling: false leaves no place for triples or initial_block")
     wires = range(n_qubits)
     if connectivity == "linear":
         pairs = [(i, i + 1) for i in wires[:-1]]
@@ -91,6 +102,8 @@ def kiss(
         pairs = list(combinations(wires, 2))
     else:
         raise ConfigError(f"circuit 'kiss': connectivity '{connectivity}' is neither 'linear' nor 'full'")
+    if not entangling:
+        pairs = []
     blocks = [tuple(range(i, i + 3)) for i in range(0, n_qubits - 2, 3)] if triples else []
     n_parameters = layers * (n_qubits + len(pairs) + len(blocks)) + (len(pairs) if initial_block else 0)
 
@@ -113,7 +126,9 @@ def kiss(
             for block in blocks:
                 qml.MultiRZ(next(angles), wires=block)
             encode()
-        return qml.expval(qml.PauliZ(0))
+        if entangling:
+            return qml.expval(qml.PauliZ(0))
+        return qml.expval(qml.dot([1 / n_qubits] * n_qubits, [qml.PauliZ(q) for q in wires]))
 
     # RY(π) turns RX(φ) into RX(-φ): Φ RY(π) Φ = RY(π).
     layer = [math.pi] * n_qubits + [0.0] * (len(pairs) + len(blocks))

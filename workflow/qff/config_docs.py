@@ -50,7 +50,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `initial_center` | `zero` | centre of the initial angles: `zero`, or `echo`, where every encoding undoes the one before |
 | | `initial_spread` | 0.1 | standard deviation (rad) of initial angles, or `uniform` for 0 … 2π |
 | | `engine` | `batched` | `batched`, or `pennylane` for circuits the batched engine refuses (slower) |
-| | others | | arguments of the circuit; `kiss`: `n_qubits`, `layers`, `connectivity` (`linear`, `full`), `triples`, `initial_block` |
+| | others | | arguments of the circuit; `kiss`: `n_qubits`, `layers`, `connectivity` (`linear`, `full`), `triples`, `initial_block`, `entangling` |
 | `nn` | `hidden` | | widths of the hidden layers |
 | | `bias` | true | biases in the hidden layers |
 | | `output_bias` | as `bias` | bias of the output |
@@ -58,6 +58,13 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `behler_parrinello` | `cutoff_ang` | | cutoff radius (Å) |
 | | `radial` | | list of [η (Å⁻²), r_s (Å)] of the symmetry functions |
 | | `hidden` | | hidden widths of every element network |
+| `polynomial` | `degree` | | largest total degree in the scaled bonds and angles, averaged over permutations of equal atoms |
+| `kernel` | `centres` | | number of kernels, on the first training frames |
+| | `length_scales` | [0.5, 1, 1.5, 2, 3] | widths to choose from by validation, in units of the scaled coordinates |
+| | `symmetric` | false | average over permutations of equal atoms, in bonds and angles |
+
+`polynomial` and `kernel` are linear in what is fitted: least squares minimises the loss of `training` in closed form,
+with the ridge that validates best, and the optimiser and its steps have no say.
 """
 
 

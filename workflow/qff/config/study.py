@@ -14,7 +14,7 @@ RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are
 class ModelConfig(Strict):
     name: Name = Field(description="Name of the model in tables and paths (its key).")
     label: str = Field(description="Name for figures and tables.")
-    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello.")
+    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello, polynomial, kernel.")
     systems: dict[str, dict[str, Any]] = Field(
         min_length=1, description="Settings of the architecture for each system it is made for."
     )

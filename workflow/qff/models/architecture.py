@@ -44,6 +44,8 @@ class Architecture(ABC):
 
     #: True if features are centred and scaled with the statistics of the training frames.
     normalise_inputs: bool = False
+    #: True if least squares fits the model (:class:`qff.models.linear.LinearArchitecture`): no optimiser is needed.
+    linear: bool = False
     #: Training energies are mapped to ± this value (setting ``output_range``). A bounded output of bandwidth Ω has
     #: slope at most Ω sqrt(1 - f²) (Bernstein–Szegő): a circuit needs headroom to be steep where energies are high.
     output_range: float

@@ -9,10 +9,18 @@ from qff.systems import System
 
 def _kinds() -> dict:
     from qff.models.behler_parrinello import BehlerParrinello
+    from qff.models.kernel import Kernel
     from qff.models.nn import NeuralNetwork
+    from qff.models.polynomial import Polynomial
     from qff.models.qnn import QNN
 
-    return {"qnn": QNN, "nn": NeuralNetwork, "behler_parrinello": BehlerParrinello}
+    return {
+        "qnn": QNN,
+        "nn": NeuralNetwork,
+        "behler_parrinello": BehlerParrinello,
+        "polynomial": Polynomial,
+        "kernel": Kernel,
+    }
 
 
 def build_architecture(system: System, model: ModelConfig):

@@ -12,6 +12,7 @@ from qff.data import LabelledFrames
 from qff.models.architecture import Architecture
 from qff.models.potential import Potential
 from qff.randomness import generator
+from qff.training.linear import solve
 from qff.training.loop import TrainingResult, train
 from qff.training.loss import EnsembleData
 
@@ -34,9 +35,14 @@ class Ensemble:
     width: torch.Tensor
 
     def train(self, initial: np.ndarray, config: TrainingConfig, **options) -> TrainingResult:
-        return train(
-            self.architecture, initial, self.training, self.validation, self.shift, self.scale, config, **options
-        )
+        """Best-validation parameters and curves of all members, from ``initial`` (S, P).
+
+        A linear architecture is solved: it needs no start, and a checkpoint is not worth its file.
+        """
+        data = (self.training, self.validation, self.shift, self.scale, config)
+        if self.architecture.linear:
+            return solve(self.architecture, *data, on_curve=options.get("on_curve"))
+        return train(self.architecture, initial, *data, **options)
 
     def potentials(self, model: ModelConfig, parameters: np.ndarray) -> list[Potential]:
         """One potential per member from parameters (S, P)."""

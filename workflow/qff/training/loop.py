@@ -71,11 +71,7 @@ def train(
     start, state, best, rows = _resume(checkpoint, key) or (
         0,
         method.start(torch.as_tensor(initial)),
-        {
-            "theta": torch.as_tensor(initial).clone(),
-            "loss": torch.full((len(initial),), torch.inf, dtype=torch.float64),
-            "step": torch.zeros(len(initial)),
-        },
+        nothing_yet(torch.as_tensor(initial)),
         [],
     )
     if start:
@@ -84,7 +80,7 @@ def train(
     for step in progress(range(start, config.steps), "training"):
         state = method.advance(state, step)
         if (step + 1) % every == 0 or step + 1 == config.steps:
-            best = _record(
+            best = record(
                 rows,
                 step + 1,
                 method.current(state),
@@ -99,9 +95,9 @@ def train(
         if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, key, step + 1, state, best, rows)
             if on_curve:
-                on_curve(_curves(rows))
+                on_curve(curves_table(rows))
             saved = time.monotonic()
-    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), _curves(rows))
+    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows))
 
 
 def finish(checkpoint: Path) -> None:
@@ -116,7 +112,14 @@ _COLUMNS = ["step", "seed"] + [
 ]
 
 
-def _record(rows, step, theta, best, architecture, training, validation, shift, scale, config):
+def nothing_yet(theta: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The best of no record: parameters (S, P) that any finite validation loss replaces."""
+    members = len(theta)
+    loss = torch.full((members,), torch.inf, dtype=torch.float64)
+    return {"theta": theta.clone(), "loss": loss, "step": torch.zeros(members)}
+
+
+def record(rows, step, theta, best, architecture, training, validation, shift, scale, config):
     """Append one row per member to the curves, and keep the parameters that validate best."""
     parts = []
     with torch.no_grad():
@@ -137,7 +140,7 @@ def _record(rows, step, theta, best, architecture, training, validation, shift, 
     }
 
 
-def _curves(rows) -> pd.DataFrame:
+def curves_table(rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS).astype({"step": int, "seed": int})
 
 
