@@ -114,7 +114,9 @@ def test_adapter_to_qiskit_machine_learning():
             super().__init__(3, circuit.n_parameters, sparse=False, output_shape=2, input_gradients=False)
 
         def _pairs(self, input_data, weights):
-            f, jacobian = bare.jacobian(torch.tensor(np.atleast_2d(weights)), torch.tensor(np.atleast_2d(input_data))[None])
+            f, jacobian = bare.jacobian(
+                torch.tensor(np.atleast_2d(weights)), torch.tensor(np.atleast_2d(input_data))[None]
+            )
             return f[0].numpy(), jacobian[0].numpy()
 
         def _forward(self, input_data, weights):
@@ -162,7 +164,9 @@ def test_abbas_quantum_models(entangled, published):
     x = rng.normal(0, 1, (100, 4))
     pairs = [(np.pi - x[:, i]) * (np.pi - x[:, j]) for i in range(4) for j in range(i + 1, 4)]
     features = torch.tensor(np.column_stack([x, *pairs]))
-    value = spectra(Bare(_abbas(entangled)), theta, features, ["bernoulli"])["bernoulli"].effective_dimension(1000) / 40
+    value = (
+        spectra(Bare(_abbas(entangled)), theta, features, ["bernoulli"])["bernoulli"].effective_dimension(1000) / 40
+    )
     print(f"d_1000/d = {value:.4f}, published {published:.4f}")
     assert value == pytest.approx(published, abs=0.015)
 

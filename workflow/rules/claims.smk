@@ -15,6 +15,7 @@ rule collect_metrics:
                 system=CONFIG.systems,
                 model=CONFIG.capacity.models,
             ),
+            *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
             *expand(
                 f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",

@@ -20,6 +20,8 @@ STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dyna
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
+# Systems with models whose effective dimension is compared with their errors.
+CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -61,6 +63,12 @@ def points_of(system, file):
     )
 
 
+def capacity_of(system, file, stages=("capacity",)):
+    """A file of every model whose effective dimension is estimated for a system."""
+    models = STUDY.models_of(system, CONFIG.capacity.models)
+    return expand(f"{RESULTS}/{{stage}}/{system}/{{model}}/{file}", stage=stages, model=models)
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     models = {
@@ -77,7 +85,8 @@ def records_of(wildcards):
         return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
     if wildcards.stage in models:
         systems = SCANS if wildcards.stage == "dynamics" else CONFIG.systems
-        return expand(f"{stage}/{{system}}/{{model}}/run.json", system=systems, model=models[wildcards.stage])
+        joint = expand(f"{stage}/{{system}}/run.json", system=CORRELATED if wildcards.stage == "capacity" else [])
+        return joint + expand(f"{stage}/{{system}}/{{model}}/run.json", system=systems, model=models[wildcards.stage])
     records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)
