@@ -16,6 +16,7 @@ QUANTITIES = (("normalised_effective_dimension", "d$_n$ / d"), ("effective_dimen
 LOCAL = "local"  # the trained parameters themselves
 SMALLEST = 1e-12  # eigenvalues below are rounding errors
 N_MARKS = ("|", "x", "+")  # of the values at other n
+DARK = style.REFERENCE_COLOUR
 
 
 def _bound(value: float) -> str:
@@ -59,7 +60,7 @@ def effective_dimension_figure(
                 for place, model in enumerate(models):
                     by_n = dict(list(found[found.model == model].groupby("n_train").value))
                     for n, mark in marks.items():
-                        axis.plot(by_n[n].mean(), place + shift, marker=mark, markersize=5, color=look[model].colour)
+                        axis.plot(by_n[n].mean(), place + shift, mark, markersize=10, color=DARK, zorder=3)
                     mean, half = _mean_and_half(by_n[first])
                     axis.errorbar(
                         mean, place + shift, xerr=half, linestyle="", marker=look[model].marker, markersize=5,
@@ -67,10 +68,11 @@ def effective_dimension_figure(
                         markerfacecolor=look[model].colour if likelihood == likelihoods[0] else "white",
                     )  # fmt: skip
             axis.set_xlabel(label)
-            axis.set_xlim(left=0)
+            axis.sharex(axes[row[0]])
             axis.grid(axis="y", visible=False)
             if row is mosaic[0]:
                 axis.set_title(box_label(box, boxes).replace("\n", " "), fontsize=9)
+        axes[row[0]].set_xlim(left=0)
         axes[row[0]].set_yticks(range(len(models)), [look[m].label for m in models])
     axes[mosaic[0][0]].set_ylim(len(models) - 0.5, -0.5)
     figure.legend(handles=_keys(likelihoods, first, marks), loc="outside upper center", ncols=4)
@@ -86,12 +88,15 @@ def _mean_and_half(values: pd.Series) -> tuple[float, float]:
 
 def _keys(likelihoods: list[str], first: int, marks: dict[int, str]) -> list[Line2D]:
     """What fill and marks mean."""
-    grey = {"color": "#555555", "linestyle": ""}
-    fills = [
-        Line2D([], [], marker="o", markerfacecolor="#555555" if k == likelihoods[0] else "white", label=f"{k}, n = {first}", **grey)
-        for k in likelihoods
-    ]  # fmt: skip
-    return fills + [Line2D([], [], marker=mark, label=f"n = {n}", **grey) for n, mark in marks.items()]
+    fills = ["#555555", *["white"] * (len(likelihoods) - 1)]
+    drawn = [
+        Line2D([], [], linestyle="", marker="o", color="#555555", markerfacecolor=fill, label=f"{k}, n = {first}")
+        for k, fill in zip(likelihoods, fills, strict=True)
+    ]
+    return drawn + [
+        Line2D([], [], linestyle="", marker=mark, markersize=10, color=DARK, label=f"n = {n}")
+        for n, mark in marks.items()
+    ]
 
 
 def fisher_spectrum_figure(

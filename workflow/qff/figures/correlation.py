@@ -30,7 +30,7 @@ def correlation_figure(
     errors = {quantity.partition("_")[0]: (quantity, label) for quantity, label in PANELS}
     mosaic = [[f"{error}/{box}" for box in names] for error in errors]
     models = [m for m in look if m in set(metrics.model)]
-    figure, axes = style.canvas(mosaic, 4.4 + 0.2 * -(-len(models) // 4), sharex="col", sharey="row")
+    figure, axes = style.canvas(mosaic, 4.4 + 0.2 * -(-len(models) // 4))
     rhos = correlations[correlations.capacity == CAPACITY].set_index(["error", "variant"])
     for row, (error, (_, label)) in zip(mosaic, errors.items(), strict=True):
         drawn = []
@@ -46,6 +46,7 @@ def correlation_figure(
                 drawn += [seeds.y.min(), seeds.y.max()]
             axis.set_title(_words(rhos, (error, variant)), fontsize=8.5)
             axis.set_xlim(left=0)
+            axis.sharey(axes[row[0]])
             axis.set_ylabel(f"test {label}")
             axis.set_xlabel(f"d$_n$ / d, {box_label(box, boxes)}")
             axis.label_outer()
