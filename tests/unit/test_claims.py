@@ -295,7 +295,9 @@ def test_bad_claims_files(tmp_path, content, message):
 
 def test_the_studys_claims_refer_to_what_is_measured(study):
     config = study.config
-    capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in [*config.capacity.boxes, "local"]}
+    boxes, first = [*config.capacity.boxes, "local"], config.capacity.likelihoods[0]
+    capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in boxes}
+    capacity |= {f"{first}_{box}_uniform" for box in boxes}
     correlated = {f"{c}_{e}_{variant}" for c in CAPACITIES for e in ERRORS for variant in capacity}
     one = pd.DataFrame({"component": [-1, 0], "reference": [0.0, 0.0], "predicted": [0.0, 0.0]})
     tested = set(errors(one))

@@ -15,7 +15,9 @@ from qff.evaluation import metric_rows, metric_table
 from qff.models import Potential, load
 from qff.provenance import write_csv
 from qff.randomness import generator
+from qff.reference.internal import cartesian
 from qff.stages.common import Context, read_splits, system_from
+from qff.systems import System
 
 
 def estimate_capacity(
@@ -26,8 +28,9 @@ def estimate_capacity(
     of each seed.
 
     Every seed draws its own parameter vectors. Variants are named ``<likelihood>_<box>``; ``local`` is the trained
-    parameters alone (arXiv 2112.04807). ``<likelihood>_<box>_half``, of the first box and likelihood only, takes
-    half of the inputs: what their number matters.
+    parameters alone (arXiv 2112.04807). Two variants of the first likelihood tell what the inputs matter:
+    ``<likelihood>_<box>_uniform`` draws as many, uniformly in the bounds of the coordinates;
+    ``<likelihood>_<box>_half``, of the first box, takes half of the training inputs.
     """
     place, molecule = Context(**context), system_from(system, config)
     options = validate(CapacityConfig, settings, "capacity")
@@ -43,7 +46,9 @@ def estimate_capacity(
             box: generator(place.seed, "capacity", system, name, box, seed).uniform(*bounds, (options.samples, size))
             for box, bounds in options.boxes.items()
         }
-        found = _spectra(potential, values, boxes, options.likelihoods)
+        rng = generator(place.seed, "capacity", system, "inputs", seed)  # the same for all models
+        uniform = _features(potential, _uniform_positions(molecule, len(train), rng))
+        found = _spectra(potential, values, uniform, boxes, options.likelihoods)
         labels = {"system": system, "model": name, "seed": seed}
         metrics = {}
         for n in dict.fromkeys([len(train), *options.n_data]):
@@ -65,9 +70,8 @@ def estimate_capacity(
         rows += metric_rows({q: ("1", v) for q, v in structure.items()}, **labels, n_train=len(train))
         tables += [
             {**labels, "variant": variant, "index": i, "eigenvalue": eigenvalue}
-            for variant, spectrum in found.items()
-            if variant.startswith(options.likelihoods[0])
-            for i, eigenvalue in enumerate(spectrum.normalised.mean(0))
+            for variant in (f"{options.likelihoods[0]}_{box}" for box in [*boxes, "local"])
+            for i, eigenvalue in enumerate(found[variant].normalised.mean(0))
         ]
         record.add(
             f"{name}-{system}-s{seed}",
@@ -93,15 +97,28 @@ def _features(potential: Potential, positions: np.ndarray) -> torch.Tensor:
     return potential.architecture.inputs(torch.as_tensor(positions)).normalised(center, width).values
 
 
+def _uniform_positions(system: System, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Geometries (n, A, 3) in Å whose internal coordinates are uniform in their bounds."""
+    low, high = np.array([c.bounds for c in system.config.coordinates]).T
+    return cartesian(rng.uniform(low, high, (n, len(low))))
+
+
 def _spectra(
-    potential: Potential, values: torch.Tensor, boxes: dict[str, np.ndarray], likelihoods: list[str]
+    potential: Potential,
+    values: torch.Tensor,
+    uniform: torch.Tensor,
+    boxes: dict[str, np.ndarray],
+    likelihoods: list[str],
 ) -> dict[str, Spectra]:
-    """Fisher spectra by variant."""
-    model, first, primary = potential.architecture, likelihoods[0], next(iter(boxes))
-    found = {
-        f"{likelihood}_{box}": spectrum
-        for box, theta in {**boxes, "local": potential.parameters[None]}.items()
-        for likelihood, spectrum in spectra(model, theta, values, likelihoods).items()
-    }
-    half = spectra(model, boxes[primary], values[: len(values) // 2], [first])
-    return found | {f"{first}_{primary}_half": half[first]}
+    """Fisher spectra by variant, from the features of training inputs and of uniform ones."""
+    first, primary, found = likelihoods[:1], next(iter(boxes)), {}
+
+    def add(theta, inputs, kinds, name):
+        for likelihood, spectrum in spectra(potential.architecture, theta, inputs, kinds).items():
+            found[f"{likelihood}_{name}"] = spectrum
+
+    for box, theta in {**boxes, "local": potential.parameters[None]}.items():
+        add(theta, values, likelihoods, box)
+        add(theta, uniform, first, f"{box}_uniform")
+    add(boxes[primary], values[: len(values) // 2], first, f"{primary}_half")
+    return found
