@@ -66,6 +66,19 @@ def test_shapes_and_description(case):
     assert potential.describe()["n_parameters"] == potential.n_parameters == potential.parameters.size
 
 
+def test_the_jacobian_is_the_gradient_of_every_frame(case):
+    potential, positions = case
+    architecture = potential.architecture
+    values = architecture.inputs(torch.as_tensor(positions)).values[None]
+    theta = torch.tensor(np.stack([potential.parameters, -0.5 * potential.parameters]))
+    f, jacobian = architecture.jacobian(theta, values)
+    torch.testing.assert_close(f, architecture.values(theta, values))
+    for frame in range(len(positions)):
+        leaf = theta.clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(architecture.values(leaf, values)[:, frame].sum(), leaf)
+        torch.testing.assert_close(jacobian[:, frame], gradient, rtol=1e-9, atol=1e-11)
+
+
 def test_forces_are_the_derivative(case):
     """Fourth-order central differences along every coordinate: the model oscillates faster than a molecule."""
     potential, positions = case

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
 from qff.config import validate
+from qff.correlation import CAPACITIES, ERRORS
 from qff.dynamics import observables
 from qff.errors import ConfigError
 from qff.evaluation import METRIC_COLUMNS, errors
+from qff.stages.correlation import MODEL
 from scipy import stats
 
 
@@ -169,6 +171,58 @@ def test_ambiguous_measures_are_refused():
         measure_estimate(doubled, "lih", measure(at_most=1.0))
 
 
+def test_n_train_chooses_one_of_several_numbers():
+    small, large = table(qnn=[1.0, 1.1]), table(qnn=[5.0, 5.1]).assign(n_train=300)
+    both = pd.concat([small, large])
+    both["n_train"] = both.n_train.astype(object)
+    with pytest.raises(ConfigError, match="name split, variant or n_train"):
+        measure_estimate(both, "lih", measure(at_most=2.0))
+    found = [
+        verdict_of(m, measure_estimate(both, "lih", m)[0])
+        for m in (measure(at_most=2.0, n_train=n) for n in (80, 300, 9))
+    ]
+    assert found == ["reproduced", "not_reproduced", "not_tested"]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (-0.8, -0.9, -0.5, "reproduced"),
+        (-0.8, -1.0, 0.2, "inconclusive"),
+        (0.2, -0.5, 0.7, "inconclusive"),
+        (0.8, 0.1, 1.0, "not_reproduced"),
+    ],
+)
+def test_a_number_without_seeds_brings_its_interval(value, low, high, verdict):
+    rows = [
+        ("lih", "qnn", f"x{end}", 80, "", "test", "energy_rmse", "1", v)
+        for end, v in (("", value), ("_low", low), ("_high", high))
+    ]
+    m = measure(variant="x", at_most=0.0)
+    found, _ = measure_estimate(pd.DataFrame(rows, columns=METRIC_COLUMNS), "lih", m)
+    assert (found.value, found.low, found.high, found.n_seeds) == (value, low, high, 1)
+    assert verdict_of(m, found) == verdict
+
+
+def test_each_writes_out_every_combination():
+    entry = {
+        "label": "error, {model} in {variant}", "quantity": "energy_rmse", "at_most": 1.0,
+        "each": {"variant": {"a": "A", "b": "B"}, "model": {"qnn": "QNN", "nn": "NN"}},
+    }  # fmt: skip
+    plain = {"label": "x", "quantity": "energy_rmse", "model": "qnn", "at_most": 1.0}
+    claim = validate(
+        Claim, {"source": "s", "statement": "t", "system": "lih", "published": "p", "evidence": "e", "measures": [plain, entry]}, "c"
+    )  # fmt: skip
+    assert [(m.label, m.variant, m.model) for m in claim.measures] == [
+        ("x", "", "qnn"),
+        ("error, QNN in A", "a", "qnn"),
+        ("error, NN in A", "a", "nn"),
+        ("error, QNN in B", "b", "qnn"),
+        ("error, NN in B", "b", "nn"),
+    ]
+    assert all(m.at_most == 1.0 for m in claim.measures)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -221,6 +275,14 @@ def test_a_missing_claims_file(tmp_path):
         (GOOD.replace("measures:", "measure:"), r"kiss\.x: unknown key 'measure': did you mean 'measures'\?"),
         (GOOD.replace("at_most", "atmost"), r"kiss\.x: unknown key 'measures.0.atmost': did you mean 'at_most'\?"),
         (GOOD.replace("1.0", "[1.0]"), r"kiss\.x: measures.0.at_most"),
+        (GOOD.replace("l, q", "l, each: [a], q"), r"kiss\.x: measures: measure 'l': each is a mapping"),
+        (GOOD.replace("l, q", "l, each: {variant: {}}, q"), r"kiss\.x: measures: measure 'l': each is a mapping"),
+        (GOOD.replace("l, q", "l, each: {variant: {a: A}}, q"), r"measure 'l': the label lacks \{variant\}"),
+        (
+            GOOD.replace("l, q", "'{model}', each: {model: {nn: NN}}, q"),
+            r"'model' is given both by each and beside it",
+        ),
+        (GOOD.replace("l, q", "'{seed}', each: {seed: {1: one}}, q"), r"kiss\.x: unknown key 'measures.0.seed'"),
         (GOOD.split("  measures")[0] + "  measures: []", r"kiss\.x: measures: .*at least 1"),
     ],
 )
@@ -233,7 +295,10 @@ def test_bad_claims_files(tmp_path, content, message):
 
 def test_the_studys_claims_refer_to_what_is_measured(study):
     config = study.config
-    capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in [*config.capacity.boxes, "local"]}
+    boxes, first = [*config.capacity.boxes, "local"], config.capacity.likelihoods[0]
+    capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in boxes}
+    capacity |= {f"{first}_{box}_uniform" for box in boxes}
+    correlated = {f"{c}_{e}_{variant}" for c in CAPACITIES for e in ERRORS for variant in capacity}
     one = pd.DataFrame({"component": [-1, 0], "reference": [0.0, 0.0], "predicted": [0.0, 0.0]})
     tested = set(errors(one))
     time = np.arange(0, config.dynamics.length_fs + 1)
@@ -248,9 +313,14 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
         figure = claim.evidence.removesuffix(f"_{claim.system}")
         assert Path("workflow/report", f"{figure}.rst").is_file(), name
         for m in claim.measures:
-            assert m.model in config.models, name
+            assert m.model in [MODEL, *config.models], name
             assert m.against in {None, *config.models}, name
-            if "effective_dimension" in m.quantity:
+            if m.model == MODEL:
+                assert m.quantity == "effective_dimension_error_correlation", name
+                assert (m.variant in correlated, m.split) == (True, ""), name
+            elif "effective_dimension" in m.quantity:
+                n_train = study.systems[claim.system].split.n_train
+                assert m.n_train in {n_train, *config.capacity.n_data}, name
                 assert m.quantity in {"effective_dimension", "normalised_effective_dimension"}, name
                 assert (m.variant in capacity, m.split) == (True, ""), name
                 assert {m.model, m.against} <= {None, *config.capacity.models}, name

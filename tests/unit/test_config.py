@@ -67,6 +67,8 @@ def changed(content, path: str, value):
         ("capacity.likelihoods", [], "capacity.likelihoods: .*at least 1"),
         ("capacity.likelihoods", ["gaussian", "gaussian"], "'gaussian' is listed twice"),
         ("capacity.samples", 1, "capacity.samples"),
+        ("capacity.n_data", [18], "capacity.n_data.0: .*19"),
+        ("capacity.n_data", [300, 300], "'300' is listed twice"),
         ("dynamics.time_step_fs", 0.0, "dynamics.time_step_fs"),
         ("dynamics.length_fs", 0.1, "length_fs 0.1 is shorter than one time_step_fs 0.25"),
         ("dynamics.length_fs", INFINITY, "dynamics.length_fs: .*finite"),

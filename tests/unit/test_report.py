@@ -355,7 +355,7 @@ def test_equal_figures_are_equal_files(results, tmp_path):
 
 
 def test_looks_stay_with_the_model():
-    assert len({(x.colour, x.marker) for x in style.looks({str(k): str(k) for k in range(8)}).values()}) == 8
+    assert len({(x.colour, x.marker) for x in style.looks({str(k): str(k) for k in range(72)}).values()}) == 72
     assert style.looks(LABELS)["qnn"] == style.looks({"qnn": "QNN"})["qnn"]
 
 

@@ -1,10 +1,13 @@
 """Effective dimension of a model (Abbas et al., Nat. Comput. Sci. 1, 403, 2021).
 
 d_n = 2 ln⟨sqrt det(1 + κ F̂(θ))⟩ / ln κ with κ = γ n / (2π ln n), γ = 1, F̂ = d F / ⟨tr F⟩; averages over
-parameter vectors θ drawn from a box.
+parameter vectors θ drawn from a box. All of it follows from the eigenvalues of F, so that nothing else is kept of
+the Jacobians.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +17,7 @@ from qff.errors import ConfigError
 from qff.models.architecture import Architecture
 
 LIKELIHOODS = ("gaussian", "bernoulli")
-_CHUNK = 1024  # parameter sets evaluated at once
+RANK_TOLERANCE = 1e-12  # of the largest eigenvalue: far below what d_n sees, above rounding
 
 
 def kappa(n_data: int) -> float:
@@ -29,82 +32,81 @@ def kappa(n_data: int) -> float:
     return value
 
 
-def jacobians(architecture: Architecture, theta: np.ndarray, values: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs f (T, m) and per-sample parameter gradients J (T, m, P) at T parameter vectors and m inputs."""
-    if hasattr(architecture, "jacobian"):  # a circuit has them from one run backwards
-        f, jacobian = architecture.jacobian(torch.as_tensor(theta), values[None])
-        return f.numpy(), jacobian.numpy()
-    return _jacobians(architecture, theta, values)
+@dataclass(frozen=True)
+class Spectra:
+    """Fisher matrices at T parameter vectors, as far as the effective dimension knows them.
 
-
-def _jacobians(architecture, theta, values):
-    """For any model: every pair of a parameter vector and an input is one ensemble member with one frame, so that
-    one reverse pass gives all gradients."""
-    n_theta, n_parameters = theta.shape
-    n_inputs = len(values)
-    outputs, gradients = [], []
-    pairs = [(t, i) for t in range(n_theta) for i in range(n_inputs)]
-    for start in range(0, len(pairs), _CHUNK):
-        t, i = np.array(pairs[start : start + _CHUNK]).T
-        member = torch.tensor(theta[t], requires_grad=True)
-        f = architecture.values(member, values[i][:, None])
-        (gradient,) = torch.autograd.grad(f.sum(), member)
-        outputs.append(f.detach().numpy()[:, 0])
-        gradients.append(gradient.numpy())
-    shape = (n_theta, n_inputs)
-    return np.concatenate(outputs).reshape(shape), np.concatenate(gradients).reshape(*shape, n_parameters)
-
-
-def fisher_matrices(f: np.ndarray, jacobian: np.ndarray, likelihood: str) -> np.ndarray:
-    """Fisher matrices (T, P, P), averaged over inputs.
-
-    gaussian: y ~ N(f, s²), F = ⟨J Jᵀ⟩ (s cancels in F̂). bernoulli: p± = (1 ± f)/2, F = ⟨J Jᵀ / (1 - f²)⟩; outputs
-    that leave ±1 (unbounded networks) pass through tanh first, for the whole model.
+    Attributes:
+        eigenvalues: (T, k), largest first; k = min(inputs, parameters), all others are zero.
+        n_parameters: d.
     """
-    if likelihood == "bernoulli":
-        if np.abs(f).max() > 1 + 1e-9:
-            f = np.tanh(f)
-            jacobian = jacobian * (1 - f**2)[..., None]
-        jacobian = jacobian / np.sqrt(np.clip(1 - f**2, 1e-12, None))[..., None]
-    elif likelihood != "gaussian":
-        raise ConfigError(f"unknown likelihood '{likelihood}'; known: {', '.join(LIKELIHOODS)}")
-    return np.einsum("tmp,tmq->tpq", jacobian, jacobian) / jacobian.shape[1]
+
+    eigenvalues: np.ndarray
+    n_parameters: int
+
+    @property
+    def normalised(self) -> np.ndarray:
+        """Eigenvalues of F̂ (T, k): their sum is d on average over the parameter vectors."""
+        return self.eigenvalues * (self.n_parameters / self.eigenvalues.sum(1).mean())
+
+    def log_volumes(self, n_data: int) -> np.ndarray:
+        """½ ln det(1 + κ F̂) for every parameter vector, (T,)."""
+        return 0.5 * np.log1p(kappa(n_data) * self.normalised).sum(1)
+
+    def effective_dimension(self, n_data: int) -> float:
+        """d_n, not divided by d. One trained parameter vector gives the local one (arXiv 2112.04807)."""
+        volumes = self.log_volumes(n_data)
+        return float(2 * (logsumexp(volumes) - np.log(len(volumes))) / np.log(kappa(n_data)))
+
+    def rank(self) -> int:
+        """Largest numerical rank over the parameter vectors."""
+        return int((self.eigenvalues > RANK_TOLERANCE * self.eigenvalues[:, :1]).sum(1).max())
 
 
-def log_volume(fisher: np.ndarray, n_data: int) -> np.ndarray:
-    """½ ln det(1 + κ F̂) for every parameter vector, (T,)."""
-    size = fisher.shape[-1]
-    trace = np.trace(fisher, axis1=1, axis2=2).mean()
-    normalised = fisher * (size / trace)
-    return 0.5 * np.linalg.slogdet(np.eye(size) + kappa(n_data) * normalised)[1]
+def spectra(
+    architecture: Architecture, theta: np.ndarray, values: torch.Tensor, likelihoods: list[str]
+) -> dict[str, Spectra]:
+    """Spectra of the Fisher matrices F(θ) = ⟨J Jᵀ⟩ of a model, by likelihood.
+
+    gaussian: y ~ N(f, s²); s cancels in F̂. bernoulli: p± = (1 ± f)/2, F = ⟨J Jᵀ / (1 - f²)⟩; a model that leaves ±1
+    anywhere (an unbounded network) passes through tanh first.
+
+    Args:
+        theta: (T, P). values: features of the inputs (m, F), averaged over. One parameter vector at a time: T·m·P
+            numbers need not fit into memory.
+
+    Raises:
+        ConfigError: unknown likelihood.
+    """
+    if unknown := [k for k in likelihoods if k not in LIKELIHOODS]:
+        raise ConfigError(f"unknown likelihood '{unknown[0]}'; known: {', '.join(LIKELIHOODS)}")
+    vectors, values = torch.as_tensor(theta)[:, None], values[None]
+    unbounded = any(architecture.values(t, values).abs().max() > 1 + 1e-9 for t in vectors)
+    found = {k: [] for k in likelihoods}
+    for vector in vectors:
+        f, jacobian = (x[0].numpy() for x in architecture.jacobian(vector, values))
+        for likelihood, rows in found.items():
+            weight = 1.0 if likelihood == "gaussian" else _bernoulli_weight(f, unbounded)
+            rows.append(fisher_eigenvalues(jacobian * weight))
+    return {k: Spectra(np.stack(rows), theta.shape[1]) for k, rows in found.items()}
 
 
-def effective_dimension(fisher: np.ndarray, n_data: int) -> float:
-    """Effective dimension d_n (not divided by d) from Fisher matrices (T, P, P)."""
-    volumes = log_volume(fisher, n_data)
-    return float(2 * (logsumexp(volumes) - np.log(len(volumes))) / np.log(kappa(n_data)))
+def _bernoulli_weight(f: np.ndarray, unbounded: bool) -> np.ndarray:
+    """Factor of every row of J, (m, 1): 1/sqrt(1 - f²), times the slope 1 - f² of tanh if f passes through it."""
+    variance = 1 - (np.tanh(f) if unbounded else f)[:, None] ** 2
+    return np.sqrt(variance) if unbounded else 1 / np.sqrt(np.clip(variance, 1e-12, None))
 
 
-def bootstrap(fisher: np.ndarray, n_data: int, rng: np.random.Generator, samples: int = 1000) -> tuple[float, float]:
-    """95 % interval of d_n over the drawn parameter vectors (the mean of exponentials is led by few)."""
-    volumes = log_volume(fisher, n_data)
-    draws = volumes[rng.integers(0, len(volumes), (samples, len(volumes)))]
-    values = 2 * (logsumexp(draws, axis=1) - np.log(len(volumes))) / np.log(kappa(n_data))
-    return tuple(np.quantile(values, [0.025, 0.975]).tolist())
+def fisher_eigenvalues(jacobian: np.ndarray) -> np.ndarray:
+    """Eigenvalues of ⟨J Jᵀ⟩ from rows J (m, P), largest first, (min(m, P),).
 
-
-def spectrum(fisher: np.ndarray) -> np.ndarray:
-    """Mean eigenvalues of the normalised Fisher matrix, largest first, (P,)."""
-    size = fisher.shape[-1]
-    trace = np.trace(fisher, axis1=1, axis2=2).mean()
-    return np.linalg.eigvalsh(fisher * (size / trace)).mean(0)[::-1]
-
-
-def rank(jacobian: np.ndarray, tolerance: float = 1e-8) -> int:
-    """Largest numerical rank of the Jacobian (m, P) over the parameter vectors."""
-    return int(max(np.linalg.matrix_rank(j, tol=tolerance * np.linalg.norm(j, 2)) for j in jacobian))
+    From the smaller of Fisher matrix (P, P) and Gram matrix (m, m): they share all eigenvalues that are not zero.
+    """
+    m, n_parameters = jacobian.shape
+    product = jacobian @ jacobian.T if m < n_parameters else jacobian.T @ jacobian
+    return np.clip(np.linalg.eigvalsh(product / m)[::-1], 0, None)
 
 
 def dead_parameters(jacobian: np.ndarray) -> int:
-    """Number of parameters whose gradient vanishes at every parameter vector and input."""
+    """Number of parameters whose gradient (T, m, P) vanishes at every parameter vector and input."""
     return int((np.abs(jacobian).max((0, 1)) < 1e-12).sum())

@@ -3,9 +3,13 @@
 A claim names *what* is measured (``measure``) and *how* it is judged (``rule``):
 
 measure
-    quantity, model, variant, split: one number per seed from ``metrics.csv``;
+    quantity, model, variant, split, n_train: one number per seed from ``metrics.csv``;
     ``against``: another model (paired by seed), combined by ``combine: ratio | difference``;
-    a measure without seeds (one number) has no interval.
+    a measure without seeds (one number) has the interval of the variants ``<variant>_low`` and ``<variant>_high``,
+    or none.
+    ``each``: keys of the measure, each with the values it takes and their words; the entry stands for one measure
+    per combination, and ``{key}`` in its label for the words:
+    ``{label: "error, QNN / {against}", each: {against: {nn: NN, mace: MACE}}, …}``.
 rule
     ``interval: [low, high]``: the 95 % interval over seeds must lie inside it; ``at_most`` / ``at_least`` are its
     one-sided forms. Wholly inside: reproduced; wholly outside: not_reproduced; else inconclusive, or
@@ -16,12 +20,13 @@ claims with several measures hold only if all of them do; the first one is shown
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from scipy import stats
 
 from qff.config import Name, Strict, read_yaml, validate
@@ -42,6 +47,7 @@ class Measure(Strict):
     model: Name
     variant: str = Field(default="", description="Variant in metrics.csv.")
     split: str = Field(default="", description="Split in metrics.csv.")
+    n_train: int | None = Field(default=None, description="n_train in metrics.csv; any if not given.")
     against: Name | None = Field(default=None, description="Model to compare with, paired by seed.")
     combine: Literal["ratio", "difference"] | None = Field(default=None, description="How the two are compared.")
     at_most: float | None = None
@@ -69,13 +75,46 @@ class Measure(Strict):
         return bool(low <= value <= high)
 
 
+def expand(measures: Any) -> Any:
+    """Measures with ``each`` written out, one per combination of its values; the last key varies fastest.
+
+    Raises:
+        ValueError: ``each`` is not a mapping of mappings, or sets a key that is set already or not in the label.
+    """
+    if not isinstance(measures, list):
+        return measures
+    found = []
+    for measure in measures:
+        if not isinstance(measure, dict) or "each" not in measure:
+            found.append(measure)
+            continue
+        common = {k: v for k, v in measure.items() if k != "each"}
+        each, label = measure["each"], str(measure.get("label"))
+        if not isinstance(each, dict) or not all(isinstance(words, dict) and words for words in each.values()):
+            raise ValueError(f"measure '{label}': each is a mapping of keys to {{value: words}}")
+        for key in each:
+            if key in common:
+                raise ValueError(f"measure '{label}': '{key}' is given both by each and beside it")
+            if f"{{{key}}}" not in label:
+                raise ValueError(
+                    f"measure '{label}': the label lacks {{{key}}}, which each sets: nothing tells them apart"
+                )
+        for values in product(*(words.items() for words in each.values())):
+            chosen = dict(zip(each, values, strict=True))
+            text = label
+            for key, (_, words) in chosen.items():
+                text = text.replace(f"{{{key}}}", str(words))
+            found.append({**common, "label": text, **{key: value for key, (value, _) in chosen.items()}})
+    return found
+
+
 class Claim(Strict):
     source: str = Field(description="Paper and place.")
     statement: str = Field(description="The claim in our words.")
     system: Name
     published: str = Field(description="Published number with unit, or what was shown instead.")
     evidence: str = Field(description="Figure of the report that shows it.")
-    measures: Annotated[list[Measure], Field(min_length=1)]
+    measures: Annotated[list[Measure], BeforeValidator(expand), Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -124,11 +163,20 @@ def _values(metrics: pd.DataFrame, system: str, model: str, measure: Measure) ->
         & (metrics.variant == measure.variant)
         & (metrics.split == measure.split)
     ]
+    if measure.n_train is not None:
+        found = found[pd.to_numeric(found.n_train, errors="coerce") == measure.n_train]
     if found.duplicated("seed").any():
         raise ConfigError(
-            f"measure '{measure.label}': several numbers per seed in metrics.csv; name split or variant"
+            f"measure '{measure.label}': several numbers per seed in metrics.csv; name split, variant or n_train"
         )
     return found.set_index("seed")
+
+
+def _bounds(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[float, float] | None:
+    """Interval that a number without seeds brings along."""
+    ends = [measure.model_copy(update={"variant": f"{measure.variant}_{end}"}) for end in ("low", "high")]
+    found = [_values(metrics, system, measure.model, end).value for end in ends]
+    return tuple(float(v.iloc[0]) for v in found) if all(map(len, found)) else None
 
 
 def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[Estimate | None, str]:
@@ -137,6 +185,8 @@ def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tu
     if ours.empty:
         return None, ""
     values, unit = ours.value.astype(float), ours.unit.iloc[0]
+    if bounds := _bounds(metrics, system, measure):
+        return Estimate(float(values.iloc[0]), *bounds, n_seeds=len(values)), unit
     if measure.against:
         other = _values(metrics, system, measure.against, measure).value.astype(float)
         values, other = values.align(other, join="inner")

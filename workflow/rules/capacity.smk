@@ -23,3 +23,21 @@ rule estimate_capacity:
         settings=CONFIG.capacity.model_dump(mode="json"),
     script:
         "../scripts/estimate_capacity.py"
+
+
+rule correlate_capacity:
+    """Rank correlation of effective dimension and test error over all models of a system."""
+    input:
+        metrics=lambda w: capacity_of(w.system, "metrics.csv", stages=["evaluate", "capacity"]),
+    output:
+        metrics=f"{RESULTS}/capacity/{{system}}/metrics.csv",
+        correlations=f"{RESULTS}/capacity/{{system}}/correlations.csv",
+        run=f"{RESULTS}/capacity/{{system}}/run.json",
+    log:
+        f"{RESULTS}/logs/correlate_capacity/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/correlate_capacity/{{system}}.tsv"
+    params:
+        context=context("qff.stages.correlation"),
+    script:
+        "../scripts/correlate_capacity.py"

@@ -9,6 +9,7 @@ rule collect_metrics:
             *of_systems(
                 f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.capacity.models
             ),
+            *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
             *expand(
                 f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",

@@ -20,6 +20,8 @@ STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dyna
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
+# Systems with models whose effective dimension is compared with their errors.
+CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -76,6 +78,12 @@ def points_of(system, file):
     )
 
 
+def capacity_of(system, file, stages=("capacity",)):
+    """A file of every model whose effective dimension is estimated for a system."""
+    models = STUDY.models_of(system, CONFIG.capacity.models)
+    return expand(f"{RESULTS}/{{stage}}/{system}/{{model}}/{file}", stage=stages, model=models)
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     stage = f"{RESULTS}/{wildcards.stage}"
@@ -88,7 +96,9 @@ def records_of(wildcards):
     if wildcards.stage in ("train", "evaluate"):
         return of_systems(record, CONFIG.systems, CONFIG.models)
     if wildcards.stage == "capacity":
-        return of_systems(record, CONFIG.systems, CONFIG.capacity.models)
+        return of_systems(record, CONFIG.systems, CONFIG.capacity.models) + expand(
+            f"{stage}/{{system}}/run.json", system=CORRELATED
+        )
     if wildcards.stage == "dynamics":
         return of_systems(record, SCANS, CONFIG.dynamics.models) + expand(
             record, system=SCANS, model=["reference", "on_the_fly"]

@@ -19,9 +19,7 @@ TRACKED = [
 KINDS = {
     "reference": SCANS,
     **dict.fromkeys(("training", "errors", "parity"), CONFIG.systems),
-    **dict.fromkeys(
-        ("effective_dimension", "fisher_spectrum"), CONFIG.systems if CONFIG.capacity.models else []
-    ),
+    **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
     "learning_curves": list(CONFIG.scaling.sizes),
     "dynamics": SCANS,
 }
@@ -157,6 +155,31 @@ rule plot_capacity:
         settings=CONFIG.capacity.model_dump(mode="json"),
     script:
         "../scripts/plot_capacity.py"
+
+
+rule plot_correlation:
+    """Test error against effective dimension."""
+    input:
+        metrics=lambda w: capacity_of(w.system, "metrics.csv", stages=["evaluate", "capacity"]),
+        correlations=f"{RESULTS}/capacity/{{system}}/correlations.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/capacity_and_error_{{system}}.svg",
+            caption="../report/capacity_and_error.rst",
+            category="Capacity",
+            labels={"system": "{system}", "figure": "test error against effective dimension"},
+        ),
+        png=f"{FIGURES}/capacity_and_error_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_correlation/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_correlation/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.correlation"),
+        labels=LABELS,
+        settings=CONFIG.capacity.model_dump(mode="json"),
+    script:
+        "../scripts/plot_correlation.py"
 
 
 rule plot_scaling:

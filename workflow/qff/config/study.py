@@ -66,6 +66,9 @@ class CapacityConfig(Strict):
         default=[], description="Models whose effective dimension is estimated."
     )
     samples: Annotated[int, Field(ge=2)] = Field(default=100, description="Parameter vectors drawn per estimate.")
+    n_data: Annotated[list[Annotated[int, Field(ge=19)]], Distinct] = Field(
+        default=[], description="Numbers of data n at which it is evaluated, beside the number of training frames."
+    )
     boxes: dict[Name, tuple[float, float]] = Field(
         default={"unit": (0.0, 1.0)},
         min_length=1,

@@ -16,7 +16,7 @@ from qff.provenance import atomic_path
 
 # Okabe and Ito's palette, told apart by readers with any colour vision; black is kept for the reference.
 PALETTE = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#8C6D31", "#7F7F7F")
-MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*")
+MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*", "<")  # one more than colours: 72 models look different
 REFERENCE_COLOUR = "#1A1A1A"
 WIDTH = 7.2  # inches: text keeps a readable size when the figure is scaled to a page or a phone
 SETTINGS = {

@@ -121,6 +121,19 @@ class Architecture(ABC):
         empty = values.new_zeros(*values.shape[:2], 0, values.shape[2])
         return self.evaluate(theta, Inputs(values, empty, empty))[0]
 
+    def jacobian(self, theta: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Output f (S, B) and ∂f/∂θ (S, B, P) of every frame, from features (S or 1, B, F).
+
+        Every pair of a member and a frame is one ensemble member with one frame, so that one reverse pass gives
+        all gradients; a model that has them cheaper overrides this.
+        """
+        members, frames = len(theta), values.shape[1]
+        leaf = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)
+        pairs = values.detach().expand(members, -1, -1).reshape(members * frames, 1, -1)
+        f = self.values(leaf, pairs)
+        (found,) = torch.autograd.grad(f.sum(), leaf)
+        return f.detach().reshape(members, frames), found.reshape(members, frames, -1)
+
     def describe(self) -> dict:
         """Plain facts for reports and run records."""
         return {"system": self.system.name, "n_parameters": self.n_parameters, **self.settings}

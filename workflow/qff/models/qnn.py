@@ -91,7 +91,6 @@ class QNN(Architecture):
         return self.engine.evaluate(theta, values, None)[0]
 
     def jacobian(self, theta, values):
-        """Output f (S, B) and ∂f/∂θ (S, B, P) of every frame, from features (S or 1, B, F)."""
         return self.engine.jacobian(theta, values)
 
     def linearise(self, theta, inputs):

@@ -16,16 +16,17 @@ from qff.units import BOLTZMANN_EV_PER_K
 def cartesian(q: np.ndarray) -> np.ndarray:
     """Positions (n, A, 3) in Å, central atom at the origin, from coordinates (n, K) in Å and degrees.
 
-    K = 3 (A = 3): r1, r2, angle. K = 6 (A = 4): r1, r2, r3, angle 1-0-2, angle 1-0-3, dihedral.
+    K = 1 (A = 2): r1. K = 3 (A = 3): r1, r2, angle. K = 6 (A = 4): r1, r2, r3, angle 1-0-2, angle 1-0-3, dihedral.
     """
-    n_atoms = {3: 3, 6: 4}[q.shape[1]]
+    n_atoms = {1: 2, 3: 3, 6: 4}[q.shape[1]]
     angles = np.radians(q[:, n_atoms - 1 :])
     r = q[:, : n_atoms - 1]
     zero = np.zeros(len(q))
     positions = np.zeros((len(q), n_atoms, 3))
     positions[:, 1, 0] = r[:, 0]
-    positions[:, 2] = r[:, 1, None] * np.stack([np.cos(angles[:, 0]), np.sin(angles[:, 0]), zero], 1)
-    if n_atoms == 4:
+    if n_atoms > 2:
+        positions[:, 2] = r[:, 1, None] * np.stack([np.cos(angles[:, 0]), np.sin(angles[:, 0]), zero], 1)
+    if n_atoms > 3:
         a, d = angles[:, 1], angles[:, 2]
         positions[:, 3] = r[:, 2, None] * np.stack([np.cos(a), np.sin(a) * np.cos(d), np.sin(a) * np.sin(d)], 1)
     return positions

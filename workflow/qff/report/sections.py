@@ -49,6 +49,11 @@ KINDS = {
         "Eigenvalues of the normalised Fisher matrix of the models of {label}, one panel per parameter box.",
         "capacity/{system}/<model>/spectrum.csv",
     ),
+    "capacity_and_error": (
+        "Test error against effective dimension",
+        "Energy and force RMSE of the models of {label} over their normalised effective dimension, by parameter box.",
+        "evaluate and capacity/{system}/<model>/metrics.csv, capacity/{system}/correlations.csv",
+    ),
     "learning_curves": (
         "Learning curves",
         "Test and training error of the models of {label} against the number of training frames, doubly logarithmic.",
@@ -161,7 +166,7 @@ def sections(
     return [
         section("reference", "Reference", ("reference",), reference),
         section("training", "Training and errors", ("training", "errors", "parity"), training),
-        section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum"), capacity),
+        section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics",), dynamics),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),

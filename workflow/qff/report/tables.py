@@ -47,32 +47,31 @@ def errors_table(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> 
 def capacity_table(
     metrics: pd.DataFrame, labels: dict[str, str], boxes: dict[str, str], likelihoods: list[str], source: str
 ) -> Table:
-    """Normalised effective dimension by likelihood and box, with what limits it.
+    """Normalised effective dimension at n = number of training frames, with what limits it.
 
     Args:
         boxes: name of the box → its label.
     """
-    rows = []
-    for model in _models(metrics, labels, quantity="jacobian_rank"):
+    rows, quantity = [], "normalised_effective_dimension"
+    for model in _models(metrics, labels, quantity="fisher_rank"):
         of = {"model": model}
+        n = metrics[(metrics.model == model) & (metrics.quantity == "fisher_rank")].n_train.iloc[0]
         rows += [
             [
                 labels[model],
                 likelihood,
                 number(pick(metrics, quantity="n_parameters", **of).max()),
                 *(
-                    mean_interval(
-                        pick(metrics, quantity="normalised_effective_dimension", variant=f"{likelihood}_{box}", **of)
-                    )
+                    mean_interval(pick(metrics, quantity=quantity, variant=f"{likelihood}_{box}", n_train=n, **of))
                     for box in boxes
                 ),
-                median_range(pick(metrics, quantity="jacobian_rank", **of)),
+                median_range(pick(metrics, quantity="fisher_rank", **of)),
                 median_range(pick(metrics, quantity="dead_parameters", **of)),
             ]
             for likelihood in likelihoods
         ]
     header = ["model", "likelihood", "d", *(f"dₙ/d, {label}" for label in boxes.values())]
-    header += ["rank of the Jacobian, first box", "parameters without effect"]
+    header += ["rank of F, first box", "parameters without effect"]
     note = "Mean over seeds, its 95 % interval below. Rank: largest numerical rank found."
     return Table("Normalised effective dimension", header, rows, source, note)
 

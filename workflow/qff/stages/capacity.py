@@ -4,85 +4,121 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
-from qff import capacity
+from qff.capacity import Spectra, dead_parameters, spectra
 from qff.config import CapacityConfig, validate
 from qff.data import read_frames
 from qff.evaluation import metric_rows, metric_table
-from qff.models import load
+from qff.models import Potential, load
 from qff.provenance import write_csv
 from qff.randomness import generator
+from qff.reference.internal import cartesian
 from qff.stages.common import Context, read_splits, system_from
+from qff.systems import System
 
 
 def estimate_capacity(
     *, context: dict, system: str, config: dict, settings: dict, labels_path: str, splits_path: str, model_paths: list[str],
     metrics_path: str, spectrum_path: str, run_path: str,
 ) -> None:  # fmt: skip
-    """d_n and d_n/d with n = number of training frames, inputs = the training inputs of each seed.
+    """d_n and d_n/d at n = number of training frames and at ``n_data`` (column n_train), from the training inputs
+    of each seed.
 
-    Every seed draws its own parameter vectors. Variants are named ``<likelihood>_<box>``, and ``local`` for the
-    trained parameters alone (arXiv 2112.04807).
+    Every seed draws its own parameter vectors. Variants are named ``<likelihood>_<box>``; ``local`` is the trained
+    parameters alone (arXiv 2112.04807). Two variants of the first likelihood tell what the inputs matter:
+    ``<likelihood>_<box>_uniform`` draws as many, uniformly in the bounds of the coordinates;
+    ``<likelihood>_<box>_half``, of the first box, takes half of the training inputs.
     """
     place, molecule = Context(**context), system_from(system, config)
     options = validate(CapacityConfig, settings, "capacity")
     frames = read_frames(labels_path, molecule.symbols)
     splits = read_splits(splits_path, len(frames))
     record = place.record("capacity", [labels_path, splits_path, *model_paths], system=system)
-    rows, spectra = [], []
+    rows, tables = [], []
     for seed, path in enumerate(model_paths):
-        potential = load(path)
-        architecture, name = potential.architecture, potential.model.name
-        train = splits[seed]["train"]
-        inputs = architecture.inputs(torch.as_tensor(frames.positions[train]))
-        inputs = inputs.normalised(torch.as_tensor(potential.input_center), torch.as_tensor(potential.input_width))
-        labels = {"system": system, "model": name, "n_train": len(train), "seed": seed}
-        metrics = {}
+        potential, train = load(path), splits[seed]["train"]
+        name, size = potential.model.name, potential.n_parameters
+        values = _features(potential, frames.positions[train])
         boxes = {
-            box: generator(place.seed, "capacity", system, name, box, seed).uniform(
-                *bounds, (options.samples, potential.n_parameters)
-            )
+            box: generator(place.seed, "capacity", system, name, box, seed).uniform(*bounds, (options.samples, size))
             for box, bounds in options.boxes.items()
         }
-        for box, theta in {**boxes, "local": potential.parameters[None]}.items():
-            f, jacobian = capacity.jacobians(architecture, theta, inputs.values)
-            for likelihood in options.likelihoods:
-                fisher = capacity.fisher_matrices(f, jacobian, likelihood)
-                value = capacity.effective_dimension(fisher, len(train))
-                variant = f"{likelihood}_{box}"
-                found = {
+        rng = generator(place.seed, "capacity", system, "inputs", seed)  # the same for all models
+        uniform = _features(potential, _uniform_positions(molecule, len(train), rng))
+        found = _spectra(potential, values, uniform, boxes, options.likelihoods)
+        labels = {"system": system, "model": name, "seed": seed}
+        metrics = {}
+        for n in dict.fromkeys([len(train), *options.n_data]):
+            for variant, spectrum in found.items():
+                value = spectrum.effective_dimension(n)
+                both = {
                     "effective_dimension": ("1", value),
-                    "normalised_effective_dimension": ("1", value / potential.n_parameters),
+                    "normalised_effective_dimension": ("1", value / size),
                 }
-                rows += metric_rows(found, **labels, variant=variant)
-                metrics |= {f"{q}_{variant}": v for q, (_, v) in found.items()}
-                if likelihood == options.likelihoods[0]:
-                    spectra += [
-                        {**labels, "variant": variant, "index": i, "eigenvalue": v}
-                        for i, v in enumerate(capacity.spectrum(fisher))
-                    ]
-            if box == next(iter(options.boxes)):
-                structure = {
-                    "jacobian_rank": ("1", capacity.rank(jacobian)),
-                    "dead_parameters": ("1", capacity.dead_parameters(jacobian)),
-                }
-                rows += metric_rows(structure, **labels)
-                metrics |= {q: v for q, (_, v) in structure.items()}
+                rows += metric_rows(both, **labels, n_train=n, variant=variant)
+                if n == len(train):
+                    metrics |= {f"{q}_{variant}": v for q, (_, v) in both.items()}
+        primary = next(iter(boxes))
+        _, jacobian = potential.architecture.jacobian(torch.as_tensor(boxes[primary][:2]), values[None])
+        structure = {
+            "fisher_rank": found[f"{options.likelihoods[0]}_{primary}"].rank(),
+            "dead_parameters": dead_parameters(jacobian.numpy()),
+        }
+        rows += metric_rows({q: ("1", v) for q, v in structure.items()}, **labels, n_train=len(train))
+        tables += [
+            {**labels, "variant": variant, "index": i, "eigenvalue": eigenvalue}
+            for variant in (f"{options.likelihoods[0]}_{box}" for box in [*boxes, "local"])
+            for i, eigenvalue in enumerate(found[variant].normalised.mean(0))
+        ]
         record.add(
             f"{name}-{system}-s{seed}",
             params={
                 "seed": seed,
                 "samples": options.samples,
-                "n_data": len(train),
-                "n_parameters": potential.n_parameters,
+                "n_inputs": len(train),
+                "n_parameters": size,
             },
-            metrics=metrics,
+            metrics=metrics | structure,
             artifacts=[Path(metrics_path).name],
             model=name,
             seed=str(seed),
         )
     write_csv(metrics_path, metric_table(rows))
-    write_csv(spectrum_path, pd.DataFrame(spectra))
+    write_csv(spectrum_path, pd.DataFrame(tables))
     record.write(run_path, [metrics_path, spectrum_path])
+
+
+def _features(potential: Potential, positions: np.ndarray) -> torch.Tensor:
+    """Features (m, F) as the trained model sees them."""
+    center, width = torch.as_tensor(potential.input_center), torch.as_tensor(potential.input_width)
+    return potential.architecture.inputs(torch.as_tensor(positions)).normalised(center, width).values
+
+
+def _uniform_positions(system: System, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Geometries (n, A, 3) in Å whose internal coordinates are uniform in their bounds."""
+    low, high = np.array([c.bounds for c in system.config.coordinates]).T
+    return cartesian(rng.uniform(low, high, (n, len(low))))
+
+
+def _spectra(
+    potential: Potential,
+    values: torch.Tensor,
+    uniform: torch.Tensor,
+    boxes: dict[str, np.ndarray],
+    likelihoods: list[str],
+) -> dict[str, Spectra]:
+    """Fisher spectra by variant, from the features of training inputs and of uniform ones."""
+    first, primary, found = likelihoods[:1], next(iter(boxes)), {}
+
+    def add(theta, inputs, kinds, name):
+        for likelihood, spectrum in spectra(potential.architecture, theta, inputs, kinds).items():
+            found[f"{likelihood}_{name}"] = spectrum
+
+    for box, theta in {**boxes, "local": potential.parameters[None]}.items():
+        add(theta, values, likelihoods, box)
+        add(theta, uniform, first, f"{box}_uniform")
+    add(boxes[primary], values[: len(values) // 2], first, f"{primary}_half")
+    return found

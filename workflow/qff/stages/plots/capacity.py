@@ -16,7 +16,7 @@ def plot_capacity(
 ) -> None:  # fmt: skip
     options, look = validate(CapacityConfig, settings, "capacity"), style.looks(labels)
     metrics = pd.concat([read_table(p) for p in metrics_paths], ignore_index=True)
-    spectra = {m: read_table(p) for m, p in zip(options.models, spectra_paths, strict=True)}
+    spectra = {table.model.iloc[0]: table for table in map(read_table, spectra_paths)}
     figure = effective_dimension_figure(metrics, options.boxes, options.likelihoods, look)
     style.save(figure, dimension_svg_path, dimension_png_path)
     figure = fisher_spectrum_figure(spectra, options.boxes, options.likelihoods[0], look)
