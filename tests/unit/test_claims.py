@@ -12,7 +12,8 @@ from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_
 from qff.config import validate
 from qff.dynamics import observables
 from qff.errors import ConfigError
-from qff.evaluation import METRIC_COLUMNS, errors
+from qff.evaluation import errors
+from qff.metrics import METRIC_COLUMNS
 from scipy import stats
 
 
@@ -235,7 +236,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
     config = study.config
     capacity = {f"{k}_{box}" for k in config.capacity.likelihoods for box in [*config.capacity.boxes, "local"]}
     one = pd.DataFrame({"component": [-1, 0], "reference": [0.0, 0.0], "predicted": [0.0, 0.0]})
-    tested = set(errors(one))
+    tested = set(errors(one, ["Li", "H"]))
     time = np.arange(0, config.dynamics.length_fs + 1)
     path = pd.DataFrame({"time_fs": time, "distance_ang": 1.6 + 0.1 * np.sin(time), "total_energy_ev": 0.0 * time})
     simulated = set(observables(path, path, 2))

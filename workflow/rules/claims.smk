@@ -5,6 +5,7 @@ rule collect_metrics:
     """Join the tidy tables of all stages."""
     input:
         metrics=[
+            *expand(f"{RESULTS}/reference/{{system}}/checks/metrics.csv", system=CHECKED),
             *expand(
                 f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv",
                 system=CONFIG.systems,

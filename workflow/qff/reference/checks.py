@@ -72,7 +72,10 @@ def read_checks(path: Path, system: SystemConfig, frames: LabelledFrames) -> pd.
     if file_digest(path) != sha256:
         raise DataError(f"{path}: differs from its recorded sha256: the file was edited; restore it with git")
     if level != system.reference.identity():
-        raise DataError(f"{path}: made for another level of theory or other geometries; run 'make compare-reference'")
+        raise DataError(
+            f"{path}: made for another level of theory or other geometries; run 'make compare-reference', or "
+            "leave reference.checks out"
+        )
     own = table[table.check.isin(["basis", "path", "slope"])]
     if len(own) and own.frame.max() >= len(frames):
         raise DataError(f"{path}: refers to frame {own.frame.max()}, the set has {len(frames)}")

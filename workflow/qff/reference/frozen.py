@@ -19,6 +19,7 @@ from qff.reference.geometries import geometries
 from qff.reference.labels import fci_difference, label, slope
 from qff.units import EV_IN_MEV
 
+CONSISTENCY_TOLERANCE = 2e-4  # eV/Å, and eV of a torque
 SLOPE_TOLERANCE = 2e-4  # eV/Å; differences of energies converged to 1e-10 Ha reach 1e-6
 
 
@@ -110,7 +111,7 @@ def _slope_mismatch(frames: LabelledFrames) -> np.ndarray:
     return np.abs(frames.forces - np.stack([pull, -pull], 1)).max((1, 2))
 
 
-def check_consistency(frames: LabelledFrames, where: str, tolerance: float = 2e-4) -> float:
+def check_consistency(frames: LabelledFrames, where: str, tolerance: float = CONSISTENCY_TOLERANCE) -> float:
     """Largest inconsistency (eV/Å) of labels: of a scan, forces against the slope of the energies; else net force.
 
     A single wrong energy or force breaks the agreement of a scan. Labels of other sets are held against recalculated

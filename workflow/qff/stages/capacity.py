@@ -10,7 +10,7 @@ import torch
 from qff import capacity
 from qff.config import CapacityConfig, validate
 from qff.data import read_frames
-from qff.evaluation import metric_rows, metric_table
+from qff.metrics import metric_rows, metric_table
 from qff.models import load
 from qff.provenance import write_csv
 from qff.randomness import generator
