@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
-	lock freeze publish docs bench clean help
+	lock freeze compare-reference publish docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -63,6 +63,11 @@ freeze: $(BIN)/.installed  ## recompute all reference labels and make them the f
 	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
 	for system in lih h2o h3o; do for kind in extxyz json; do \
 		cp results/freeze/reference/$$system/labels.$$kind results/published/reference/$$system.$$kind || exit 1; done; done
+
+compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger basis, slopes and QM-22 (QFF_DATA)
+	test -f "$(QFF_DATA)/qm22/hydronium_1000.extxyz" || { echo 'QFF_DATA: no folder with qm22/hydronium_1000.extxyz (energies of github.com/jmbowma/QM-22)'; exit 1; }
+	$(BIN)/python -m qff.reference.compare h2o --forces
+	$(BIN)/python -m qff.reference.compare h3o --qm22 "$(QFF_DATA)/qm22/hydronium_1000.extxyz"
 
 publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study

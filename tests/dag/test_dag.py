@@ -114,6 +114,28 @@ def test_recalculation_can_be_asked_for_on_the_command_line(tmp_path):
     assert "import_reference" not in done.stdout
 
 
+def test_a_published_set_is_taken_from_where_the_user_keeps_it(tmp_path):
+    """Without it the study stops before its first job, and says what to do."""
+    overlay = ["--configfile", "config/imported.yaml"]
+    done = fresh(tmp_path, *overlay)
+    assert done.returncode != 0
+    assert re.search("QFF_DATA is not set.*PennyLaneAI/qml.*set QFF_DATA=<folder>", done.stdout + done.stderr)
+    folder = tmp_path / "data"
+    (folder / "kiss_h2o").mkdir(parents=True)
+    (folder / "kiss_h2o/h2o_450.npz").touch()  # its sha256 is checked by the job
+    done = snakemake("-n", "--cores", "1", *overlay, cwd=tmp_path, QFF_DATA=str(folder))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^import_set\s+1$", done.stdout, re.MULTILINE)
+    assert not re.search("import_reference|/lih/", done.stdout)
+
+
+def test_frozen_comparisons_belong_to_the_study(tmp_path):
+    arguments = ["systems=[lih,h2o,h3o]", "models=[qnn,nn]", "capacity={models: []}", "scaling={models: []}"]
+    done = fresh(tmp_path, "--config", *arguments, "dynamics={models: []}", "--until", "check_labels")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^check_labels\s+2$", done.stdout, re.MULTILINE)
+
+
 def test_every_process_sees_the_same_jobs_and_parameters(tmp_path):
     """No time, random number, memory address or order of a set: a second run has nothing to do."""
     first = parameters(place(tmp_path / "a"), PYTHONHASHSEED="1")

@@ -13,7 +13,8 @@ from qff.config import validate
 from qff.correlation import CAPACITIES, ERRORS
 from qff.dynamics import observables
 from qff.errors import ConfigError
-from qff.evaluation import METRIC_COLUMNS, errors
+from qff.evaluation import errors
+from qff.metrics import METRIC_COLUMNS
 from qff.stages.correlation import MODEL
 from scipy import stats
 
@@ -300,7 +301,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
     capacity |= {f"{first}_{box}_uniform" for box in boxes}
     correlated = {f"{c}_{e}_{variant}" for c in CAPACITIES for e in ERRORS for variant in capacity}
     one = pd.DataFrame({"component": [-1, 0], "reference": [0.0, 0.0], "predicted": [0.0, 0.0]})
-    tested = set(errors(one))
+    tested = set(errors(one, ["Li", "H"]))
     time = np.arange(0, config.dynamics.length_fs + 1)
     path = pd.DataFrame({"time_fs": time, "distance_ang": 1.6 + 0.1 * np.sin(time), "total_energy_ev": 0.0 * time})
     simulated = set(observables(path, path, 2))

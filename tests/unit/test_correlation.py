@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from qff.correlation import correlation, correlations, pairs, spearman
-from qff.evaluation import metric_rows, metric_table
+from qff.metrics import metric_rows, metric_table
 from qff.stages.correlation import correlate_capacity
 from scipy import stats
 

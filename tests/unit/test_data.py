@@ -174,6 +174,65 @@ def test_a_split_depends_on_nothing_but_its_place(study):
     assert longer["train"][:80] == known["train"]  # more training frames extend the set
 
 
+@given(st.integers(0, 2**32), st.integers(0, 20))
+@settings(max_examples=10, deadline=None)
+def test_parts_of_a_set_are_test_sets_of_their_own(study, study_seed, seed):
+    """What is drawn is of the chosen part only; the rest is the same in every repetition."""
+    for system, part, other in (("h2o", "thermal", "grid"), ("h3o", "thermal", "path")):
+        frames, config = _published(study, system), study.systems[system].split
+        assert config.part == part
+        split = split_frames(frames, config, study_seed, system, seed)
+        assert list(split) == ["train", "validation", "test", other]
+        drawn = [i for name in ("train", "validation", "test") for i in split[name]]
+        parts = [i["part"] for i in frames.info]
+        assert sorted(drawn) == [k for k, name in enumerate(parts) if name == part]
+        assert split[other] == [k for k, name in enumerate(parts) if name == other]
+        assert (len(split["train"]), len(split["validation"])) == (config.n_train, config.n_validation)
+
+
+_SETS: dict[str, LabelledFrames] = {}
+
+
+def _published(study, system: str) -> LabelledFrames:
+    if system not in _SETS:
+        _SETS[system] = read_frames(study.systems[system].reference.frozen)
+    return _SETS[system]
+
+
+def test_parts_that_cannot_be_split(study):
+    frames = _published(study, "h2o")
+    config = study.systems["h2o"].split
+
+    def split(frames, part, **change):
+        return split_frames(frames, config.model_copy(update={"part": part, **change}), 1, "h2o", 0)
+
+    def with_parts(*names):
+        info = [{"part": name} if name else {} for name in np.resize(np.array(names, dtype=object), len(frames))]
+        return LabelledFrames(frames.symbols, frames.positions, frames.energies, frames.forces, info)
+
+    with pytest.raises(DataError, match=r"h2o: no frame of part 'termal' .*; the set has thermal, grid"):
+        split(frames, "termal")
+    with pytest.raises(DataError, match=r"h2o: no frame of part 'thermal' .*; the set has no parts"):
+        split(with_parts(None), "thermal")
+    with pytest.raises(DataError, match="h2o: 575 frames name no 'part'"):
+        split(with_parts("thermal", None), "thermal")
+    with pytest.raises(DataError, match="h2o: a part of the set is called 'test'"):
+        split(with_parts("thermal", "test"), "thermal")
+    with pytest.raises(DataError, match="h2o: 150 frames, the split needs at least 401"):
+        split(frames, "grid")
+    assert sorted(k for share in split(frames, None).values() for k in share) == list(range(len(frames)))
+
+
+def test_ends_of_a_part_are_pinned_within_it(study):
+    """The ends of the drawn part, not those of frames that are only tested on."""
+    frames = read_frames(FROZEN)
+    info = [{"part": "inner" if 10 <= k < 150 else "outer"} for k in range(len(frames))]
+    marked = LabelledFrames(frames.symbols, frames.positions, frames.energies, frames.forces, info)
+    split = split_frames(marked, study.systems["lih"].split.model_copy(update={"part": "inner"}), 1, "lih", 0)
+    assert split["train"][:2] == [10, 149]
+    assert split["outer"] == [*range(10), *range(150, 160)]
+
+
 def test_too_few_frames():
     frames = read_frames(FROZEN)
     with pytest.raises(DataError, match="lih: 160 frames, the split needs at least 161"):

@@ -12,9 +12,9 @@ from qff import publish, readme
 from qff.claims import VERDICTS
 from qff.config import Config
 from qff.errors import DataError
-from qff.evaluation import metric_rows, metric_table
 from qff.figures import dynamics, style
 from qff.figures.errors import errors_figure
+from qff.metrics import metric_rows, metric_table
 from qff.provenance import RunRecord, write_csv, write_json
 from qff.report.build import Study, build, cite
 from qff.report.numbers import interval, median_range, number

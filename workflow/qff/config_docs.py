@@ -9,7 +9,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, TypeAdapter
@@ -34,6 +35,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `smoke.yaml` | every stage in a few minutes |
 | `full.yaml` | labels recomputed, more seeds, longer runs: for a cluster |
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
+| `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
@@ -80,8 +82,12 @@ def type_name(annotation: Any, metadata: tuple = ()) -> str:
         name = f"mapping to {type_name(arguments[1])}"
     elif origin is tuple:
         name = f"[{', '.join(type_name(a) for a in arguments)}]"
+    elif origin is Literal:
+        name = " or ".join(f"`{a}`" for a in arguments)
+    elif annotation is NoneType:
+        name = "null"
     elif arguments and origin is not None:
-        name = " or ".join(f"`{a}`" if not isinstance(a, type) else type_name(a) for a in arguments)
+        name = " or ".join(type_name(a) for a in arguments)
     else:
         name = getattr(annotation, "__name__", "any")
     for item in metadata:

@@ -105,18 +105,44 @@ def split_frames(
     """Random train, validation and test frames of one repetition.
 
     The training list is in random order (pinned frames first), so that its first n entries are the training
-    set of size n of a learning curve: sets are nested.
+    set of size n of a learning curve: sets are nested. With ``config.part`` only frames of that part are drawn, and
+    every other part of the set is a test set of its own, under its name and the same in all repetitions.
 
     Raises:
-        DataError: fewer frames than the split needs.
+        DataError: fewer frames than the split needs, or no such part.
     """
+    parts = {} if config.part is None else _parts(frames, system)
+    if config.part is not None and config.part not in parts:
+        raise DataError(
+            f"{system}: no frame of part '{config.part}' (split.part in config/systems.yaml); the set has "
+            f"{', '.join(parts) or 'no parts'}"
+        )
+    drawn = np.array(parts.pop(config.part) if parts else range(len(frames)), int)
+    if taken := set(parts) & set(SPLITS):
+        raise DataError(f"{system}: a part of the set is called '{taken.pop()}', as one of the splits; rename it")
     needed = config.n_train + config.n_validation + 1
-    if len(frames) < needed:
-        raise DataError(f"{system}: {len(frames)} frames, the split needs at least {needed}; lower n_train")
-    order = generator(study_seed, "split", system, seed).permutation(len(frames))
+    if len(drawn) < needed:
+        raise DataError(f"{system}: {len(drawn)} frames, the split needs at least {needed}; lower n_train")
+    order = drawn[generator(study_seed, "split", system, seed).permutation(len(drawn))]
     if config.pin_extremes:
-        distance = np.linalg.norm(frames.positions[:, 1] - frames.positions[:, 0], axis=-1)
-        ends = [int(distance.argmin()), int(distance.argmax())]
+        distance = np.linalg.norm(frames.positions[drawn, 1] - frames.positions[drawn, 0], axis=-1)
+        ends = drawn[[distance.argmin(), distance.argmax()]]
         order = np.concatenate([ends, order[~np.isin(order, ends)]])
     bounds = np.cumsum([config.n_train, config.n_validation])
-    return {name: part.tolist() for name, part in zip(SPLITS, np.split(order, bounds), strict=True)}
+    shares = dict(zip(SPLITS, np.split(order, bounds), strict=True))
+    return {name: share.tolist() for name, share in shares.items()} | parts
+
+
+def _parts(frames: LabelledFrames, system: str) -> dict[str, list[int]]:
+    """Frames of every part of a set, in the order of the set.
+
+    Raises:
+        DataError: a frame names no part, while others do.
+    """
+    found: dict[str, list[int]] = {}
+    for index, info in enumerate(frames.info):
+        if "part" in info:
+            found.setdefault(str(info["part"]), []).append(index)
+    if found and (rest := len(frames) - sum(map(len, found.values()))):
+        raise DataError(f"{system}: {rest} frames name no 'part' of the set, while others do; name it for all")
+    return found

@@ -9,7 +9,6 @@ from qff.data import LabelledFrames
 from qff.models.potential import Potential
 from qff.units import EV_IN_MEV
 
-METRIC_COLUMNS = ["system", "model", "variant", "n_train", "seed", "split", "quantity", "unit", "value"]
 BOOTSTRAP_SAMPLES = 2000
 
 
@@ -38,23 +37,45 @@ def predictions(potential: Potential, frames: LabelledFrames, index: list[int]) 
     return pd.concat(parts, ignore_index=True)
 
 
-def errors(table: pd.DataFrame) -> dict[str, tuple[str, float]]:
-    """RMSE and MAE of energy (meV) and force components (eV/Å): quantity → (unit, value)."""
+def hydrogen_components(symbols: list[str]) -> np.ndarray:
+    """Force components 3·atom + axis of the hydrogen atoms, if there are other atoms beside them; else none.
+
+    Published sets may carry noise on heavy atoms (that of Kiss et al.: on oxygen), so hydrogens are judged apart.
+    """
+    atoms = [k for k, symbol in enumerate(symbols) if symbol == "H"]
+    if len(atoms) == len(symbols):
+        return np.array([], int)
+    return np.array([3 * atom + axis for atom in atoms for axis in range(3)], int)
+
+
+def _force_groups(symbols: list[str]) -> dict[str, np.ndarray]:
+    """Suffix of the quantity → force components it is about."""
+    groups = {"": np.arange(3 * len(symbols)), "_h": hydrogen_components(symbols)}
+    return {suffix: components for suffix, components in groups.items() if len(components)}
+
+
+def errors(table: pd.DataFrame, symbols: list[str]) -> dict[str, tuple[str, float]]:
+    """RMSE and MAE of energy (meV) and force components (eV/Å): quantity → (unit, value).
+
+    ``force_rmse_h`` and ``force_mae_h`` are those of the hydrogen atoms alone.
+    """
     difference = table.predicted - table.reference
     energy = difference[table.component < 0] * EV_IN_MEV
-    force = difference[table.component >= 0]
-    return {
+    found = {
         "energy_rmse": ("meV", float(np.sqrt((energy**2).mean()))),
         "energy_mae": ("meV", float(energy.abs().mean())),
-        "force_rmse": ("eV/Ang", float(np.sqrt((force**2).mean()))),
-        "force_mae": ("eV/Ang", float(force.abs().mean())),
     }
+    for suffix, components in _force_groups(symbols).items():
+        force = difference[table.component.isin(components)]
+        found[f"force_rmse{suffix}"] = ("eV/Ang", float(np.sqrt((force**2).mean())))
+        found[f"force_mae{suffix}"] = ("eV/Ang", float(force.abs().mean()))
+    return found
 
 
 def bootstrap_interval(
-    table: pd.DataFrame, rng: np.random.Generator, level: float = 0.95
+    table: pd.DataFrame, symbols: list[str], rng: np.random.Generator, level: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile interval of each error over test frames (frames are resampled, not single components)."""
+    """Percentile interval of each of :func:`errors` over test frames (frames are resampled, not components)."""
     difference = table.assign(difference=table.predicted - table.reference)
     wide = difference.pivot(index="frame", columns="component", values="difference").to_numpy()
     energy, force = wide[:, 0] * EV_IN_MEV, wide[:, 1:]
@@ -62,18 +83,10 @@ def bootstrap_interval(
     samples = {
         "energy_rmse": np.sqrt((energy**2)[draws].mean(1)),
         "energy_mae": np.abs(energy)[draws].mean(1),
-        "force_rmse": np.sqrt((force**2).mean(1)[draws].mean(1)),
-        "force_mae": np.abs(force).mean(1)[draws].mean(1),
     }
+    for suffix, components in _force_groups(symbols).items():
+        part = force[:, components]
+        samples[f"force_rmse{suffix}"] = np.sqrt((part**2).mean(1)[draws].mean(1))
+        samples[f"force_mae{suffix}"] = np.abs(part).mean(1)[draws].mean(1)
     tail = (1 - level) / 2
     return {k: tuple(np.quantile(v, [tail, 1 - tail]).tolist()) for k, v in samples.items()}
-
-
-def metric_rows(values: dict[str, tuple[str, float]], **labels) -> list[dict]:
-    """Rows of the tidy table of numbers from quantity → (unit, value)."""
-    labels = {"variant": "", "n_train": "", "seed": "", "split": "", **labels}
-    return [{**labels, "quantity": q, "unit": unit, "value": value} for q, (unit, value) in values.items()]
-
-
-def metric_table(rows: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=METRIC_COLUMNS)

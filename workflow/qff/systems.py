@@ -54,6 +54,11 @@ class System:
     config: SystemConfig
 
     @property
+    def settings_name(self) -> str:
+        """The system under which models find their settings: this one, or the one that it is like."""
+        return self.config.like or self.name
+
+    @property
     def symbols(self) -> list[str]:
         return self.config.atoms
 

@@ -5,6 +5,7 @@ rule collect_metrics:
     """Join the tidy tables of all stages."""
     input:
         metrics=[
+            *expand(f"{RESULTS}/reference/{{system}}/checks/metrics.csv", system=CHECKED),
             *of_systems(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.models),
             *of_systems(
                 f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.capacity.models

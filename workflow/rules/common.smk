@@ -22,6 +22,8 @@ SEEDS = range(CONFIG.seeds)
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
+# Labels with frozen comparisons beside them.
+CHECKED = [name for name in CONFIG.systems if STUDY.systems[name].reference.checks]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -32,6 +34,11 @@ wildcard_constraints:
     system="|".join(STUDY.systems),
     model="|".join(STUDY.models),
     n="[0-9]+",
+
+
+def one_of(names):
+    """Pattern of a wildcard that is one of some names; of no name, it fits nothing."""
+    return "|".join(names) or "(?!)"
 
 
 def context(*modules):
@@ -106,4 +113,5 @@ def records_of(wildcards):
     records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)
+        records += expand(f"{stage}/{{system}}/checks/run.json", system=CHECKED)
     return records

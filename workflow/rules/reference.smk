@@ -1,6 +1,20 @@
 """Reference labels and the splits made of them."""
 
+from qff.reference.location import imported_file
+
 REFERENCE = f"{RESULTS}/reference/{{system}}"
+IMPORTED = [name for name, system in STUDY.systems.items() if system.reference.imported]
+CALCULATED = [name for name in STUDY.systems if name not in IMPORTED]
+
+# Before the first job: sets of others lie where the user keeps them.
+try:
+    FILES = {
+        name: str(imported_file(STUDY.systems[name].reference.imported, name))
+        for name in [*CONFIG.systems, *CONFIG.scaling.sizes]
+        if name in IMPORTED
+    }
+except QffError as error:
+    raise WorkflowError(str(error))
 
 if CONFIG.reference.mode == "frozen":
 
@@ -17,6 +31,8 @@ if CONFIG.reference.mode == "frozen":
             f"{RESULTS}/logs/import_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/import_reference/{{system}}.tsv"
+        wildcard_constraints:
+            system=one_of(CALCULATED),
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -35,6 +51,8 @@ else:
             f"{RESULTS}/logs/label_chunk/{{system}}_{{n}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/label_chunk/{{system}}_{{n}}.tsv"
+        wildcard_constraints:
+            system=one_of(CALCULATED),
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -57,11 +75,59 @@ else:
             f"{RESULTS}/logs/collect_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/collect_reference/{{system}}.tsv"
+        wildcard_constraints:
+            system=one_of(CALCULATED),
         params:
             context=context("qff.stages.reference"),
             config=system_config,
         script:
             "../scripts/collect_reference.py"
+
+
+rule import_set:
+    """Convert a set that others published."""
+    input:
+        file=lambda w: ancient(FILES[w.system]),
+    output:
+        labels=f"{REFERENCE}/labels.extxyz",
+        provenance=f"{REFERENCE}/labels.json",
+        recheck=f"{REFERENCE}/recheck.csv",
+        run=f"{REFERENCE}/run.json",
+    log:
+        f"{RESULTS}/logs/import_set/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/import_set/{{system}}.tsv"
+    wildcard_constraints:
+        system=one_of(IMPORTED),
+    params:
+        context=context("qff.stages.reference"),
+        config=system_config,
+    script:
+        "../scripts/import_set.py"
+
+
+rule check_labels:
+    """Frozen comparisons of the labels: a larger basis, slopes, labels of others."""
+    input:
+        checks=lambda w: ancient(STUDY.systems[w.system].reference.checks),
+        labels=f"{REFERENCE}/labels.extxyz",
+    output:
+        table=f"{REFERENCE}/checks/checks.csv",
+        metrics=f"{REFERENCE}/checks/metrics.csv",
+        run=f"{REFERENCE}/checks/run.json",
+    log:
+        f"{RESULTS}/logs/check_labels/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_labels/{{system}}.tsv"
+    wildcard_constraints:
+        system=one_of(CHECKED),
+    params:
+        context=context("qff.stages.checks"),
+        config=system_config,
+        reference=CONFIG.reference.model_dump(mode="json"),
+        frozen=lambda w: tracked_digest(STUDY.systems[w.system].reference.checks or ""),
+    script:
+        "../scripts/check_labels.py"
 
 
 rule compare_fci:

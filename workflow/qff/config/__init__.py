@@ -21,6 +21,7 @@ from qff.config.study import (
 )
 from qff.config.systems import (
     CoordinateConfig,
+    ImportedConfig,
     InternalConfig,
     LevelConfig,
     ScanConfig,
@@ -35,6 +36,7 @@ __all__ = [
     "Config",
     "CoordinateConfig",
     "DynamicsConfig",
+    "ImportedConfig",
     "InternalConfig",
     "LevelConfig",
     "ModelConfig",
@@ -77,6 +79,12 @@ class Study(Strict):
                     raise ConfigError(
                         f"config, {what}: unknown '{name}'{suggest(name, known)}; known: {', '.join(known)}"
                     )
+        for name, system in self.systems.items():
+            if system.like is not None and system.like not in self.systems:
+                raise ConfigError(
+                    f"config/systems.yaml, {name}.like: unknown system '{system.like}'"
+                    f"{suggest(system.like, self.systems)}; known: {', '.join(self.systems)}"
+                )
         for system in dict.fromkeys([*config.systems, *config.scaling.sizes]):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
@@ -87,13 +95,14 @@ class Study(Strict):
                 )
         for model in config.models:
             self.training_of(model)
-            if not any(system in self.models[model].systems for system in config.systems):
+            if not any(self.models_of(system, [model]) for system in config.systems):
                 raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
         return self
 
     def models_of(self, system: str, models: list[str]) -> list[str]:
-        """Those of the models that have settings for a system, in their order."""
-        return [name for name in models if system in self.models[name].systems]
+        """Those of the models that have settings for a system, or for the one it is like, in their order."""
+        known = self.systems[system].like or system
+        return [name for name in models if known in self.models[name].systems]
 
     def training_of(self, model: str, **changes: Any) -> TrainingConfig:
         """Training of a model: the study's, with ``changes`` and what the model states for itself.

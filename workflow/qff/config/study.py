@@ -99,11 +99,16 @@ class CapacityConfig(Strict):
 
 
 class ScalingConfig(Strict):
-    sizes: dict[str, Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2), Distinct]] = Field(
-        default={}, description="Training sizes for each system, at least two."
+    sizes: dict[str, Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2), Distinct] | None] = Field(
+        default={}, description="Training sizes for each system, at least two; in an overlay, null drops a system."
     )
     models: Annotated[list[Name], Distinct] = Field(default=[], description="Models of the learning curves.")
     steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
+
+    @model_validator(mode="after")
+    def _drop(self):
+        self.sizes = {system: sizes for system, sizes in self.sizes.items() if sizes is not None}
+        return self
 
 
 class DynamicsConfig(Strict):

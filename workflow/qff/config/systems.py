@@ -94,23 +94,57 @@ class InternalConfig(Strict):
         return self
 
 
+class ImportedConfig(Strict):
+    """A set that others published; its file is kept by the user and is never part of this repository."""
+
+    file: str = Field(description="Path of the file below the folder that the environment variable QFF_DATA names.")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="Digest of the file.")
+    format: Literal["npz_atomic_units", "npz_rmd17", "extxyz"] = Field(
+        description="Keys and units of the file: `workflow/qff/reference/imported.py`."
+    )
+    source: str = Field(description="Where the file is published; told to whoever lacks it.")
+    n_frames: PositiveInt = Field(description="Number of frames of the file.")
+    balance_tolerance: Positive = Field(
+        description="Largest net force (eV/Å) or torque (eV) of a frame that is accepted and reported; ours have none."
+    )
+
+
 class LevelConfig(Strict):
-    method: Literal["CCSD(T)"] = Field(description="Electronic-structure method; all electrons correlated.")
-    basis: str = Field(description="Basis set (PySCF name).")
-    check_basis: str = Field(description="Small basis in which CCSD(T) is compared with FCI.")
+    method: Literal["CCSD(T)", "unknown"] = Field(
+        description="Electronic-structure method, all electrons correlated; `unknown` for imported sets only."
+    )
+    basis: str = Field(description="Basis set (PySCF name), or `unknown`.")
+    check_basis: str | None = Field(
+        default=None,
+        description="Basis of the checks: of a scan against FCI, of other sets against this larger basis.",
+    )
     scan: ScanConfig | None = None
     internal: InternalConfig | None = None
-    frozen: str = Field(description="Tracked file with the frozen labels (extended XYZ).")
+    imported: ImportedConfig | None = None
+    frozen: str | None = Field(default=None, description="Tracked file with the frozen labels (extended XYZ).")
+    checks: str | None = Field(
+        default=None, description="Tracked table of frozen comparisons of the labels (`make compare-reference`)."
+    )
 
     @model_validator(mode="after")
     def _check(self):
-        if (self.scan is None) == (self.internal is None):
-            raise ValueError("exactly one of 'scan' (two atoms) and 'internal' (three or four atoms) is needed")
+        if sum(x is not None for x in (self.scan, self.internal, self.imported)) != 1:
+            raise ValueError(
+                "exactly one of 'scan' (two atoms), 'internal' (three or four atoms) and 'imported' (a published set) "
+                "is needed"
+            )
+        if self.imported is None:
+            if self.method == "unknown":
+                raise ValueError("method unknown: only an imported set may have it")
+            if missing := [k for k in ("check_basis", "frozen") if getattr(self, k) is None]:
+                raise ValueError(f"'{missing[0]}' is missing: labels of our own need it")
+        elif given := [k for k in ("check_basis", "frozen", "checks") if getattr(self, k) is not None]:
+            raise ValueError(f"'{given[0]}' has no meaning for an imported set: nothing of it is calculated here")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What labels belong to: the level and the geometries, without the place of the file."""
-        return self.model_dump(mode="json", exclude={"frozen"}, exclude_none=True)
+        """What labels belong to: the level and the geometries, without the places of files."""
+        return self.model_dump(mode="json", exclude={"frozen", "checks"}, exclude_none=True)
 
 
 class SplitConfig(Strict):
@@ -127,6 +161,9 @@ class SplitConfig(Strict):
 
 class SystemConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
+    like: Name | None = Field(
+        default=None, description="Another system of the same coordinates: the models made for it are used."
+    )
     atoms: list[str] = Field(description="Chemical symbols, in order.")
     masses_amu: list[Positive] = Field(description="Atomic masses (amu).")
     charge: int = Field(default=0, description="Total charge (e).")
@@ -142,16 +179,16 @@ class SystemConfig(Strict):
         for coordinate in self.coordinates:
             if max(coordinate.atoms) >= len(self.atoms):
                 raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
-        scan, internal = self.reference.scan, self.reference.internal
+        scan, internal, imported = self.reference.scan, self.reference.internal, self.reference.imported
         if scan is not None:
             low, high = self.coordinates[0].bounds
             if len(self.atoms) != 2:
                 raise ValueError(f"a scan moves two atoms, the system has {len(self.atoms)}; use 'internal'")
             if scan.minimum < low or scan.maximum > high:
                 raise ValueError(f"scan {scan.minimum}–{scan.maximum} Å leaves the bounds {low}–{high} Å")
-        elif len(self.atoms) != {3: 3, 6: 4}[len(internal.equilibrium)]:
+        elif internal is not None and len(self.atoms) != {3: 3, 6: 4}[len(internal.equilibrium)]:
             raise ValueError(f"{len(internal.equilibrium)} internal coordinates for {len(self.atoms)} atoms")
-        n_frames = scan.n_frames if scan else internal.n_thermal
+        n_frames = internal.n_thermal if internal else (scan or imported).n_frames
         if self.split.n_train + self.split.n_validation >= n_frames:
             raise ValueError(
                 f"n_train {self.split.n_train} + n_validation {self.split.n_validation} leave no test frame of {n_frames}"

@@ -32,11 +32,11 @@ def build_architecture(system: System, model: ModelConfig):
     kinds = _kinds()
     if model.kind not in kinds:
         raise ConfigError(f"unknown model kind '{model.kind}'; known: {', '.join(kinds)}")
-    if system.name not in model.systems:
+    if system.settings_name not in model.systems:
         raise ConfigError(
-            f"model '{model.name}' has no settings for system '{system.name}'; add them under 'systems' in config/models.yaml"
+            f"model '{model.name}' has no settings for system '{system.settings_name}'; add them under 'systems' in config/models.yaml"
         )
     try:
-        return kinds[model.kind](system, model.systems[system.name])
+        return kinds[model.kind](system, model.systems[system.settings_name])
     except KeyError as error:
         raise ConfigError(f"model '{model.name}', system '{system.name}': setting {error} is missing") from error

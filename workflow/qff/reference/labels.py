@@ -142,6 +142,18 @@ def energy(system: SystemConfig, positions: np.ndarray, where: str) -> float:
     return float((solver.e_tot + triples) * HARTREE_IN_EV)
 
 
+def slope(
+    system: SystemConfig, positions: np.ndarray, direction: np.ndarray, where: str, step: float = 0.01
+) -> float:
+    """Derivative of the energy (eV/Å) along a unit vector (A, 3): fourth-order difference with ``step`` in Å.
+
+    Raises:
+        LabelError: no convergence.
+    """
+    moved = [energy(system, positions + k * step * direction, where) for k in (-2, -1, 1, 2)]
+    return float((moved[0] - 8 * moved[1] + 8 * moved[2] - moved[3]) / (12 * step))
+
+
 def fci_difference(system: SystemConfig, positions: np.ndarray, where: str) -> tuple[float, float]:
     """CCSD(T) and FCI energies (eV) of one geometry in the small check basis.
 

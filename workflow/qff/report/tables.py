@@ -158,6 +158,12 @@ def reference_table(runs: list[dict], source: str) -> Table:
         "recheck_force_ev_per_ang": "largest force difference of recomputed frames (eV/Å)",
         "fci_error_max_mev": "largest error against FCI (meV)",
         "fci_error_nonparallelity_mev": "range of the error against FCI (meV)",
+        "force_difference_max_ev_per_ang": "largest difference of sampled force components and central differences (eV/Å)",
+        "check_basis": "larger basis of the comparisons",
+        "basis_energy_rmse_mev": "RMSE of relative energies against the larger basis (meV)",
+        "basis_force_rmse_ev_per_ang": "RMSE of forces against the larger basis (eV/Å)",
+        "qm22_energy_rmse_mev": "RMSE of relative energies against QM-22 (meV)",
+        "qm22_correlation": "correlation of energies with QM-22",
     }
     found = {}
     for run in runs:

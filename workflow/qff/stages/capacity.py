@@ -11,7 +11,7 @@ import torch
 from qff.capacity import Spectra, dead_parameters, spectra
 from qff.config import CapacityConfig, validate
 from qff.data import read_frames
-from qff.evaluation import metric_rows, metric_table
+from qff.metrics import metric_rows, metric_table
 from qff.models import Potential, load
 from qff.provenance import write_csv
 from qff.randomness import generator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from qff.correlation import correlations
-from qff.evaluation import metric_rows, metric_table
+from qff.metrics import metric_rows, metric_table
 from qff.provenance import write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, read_table

@@ -10,7 +10,7 @@ import pandas as pd
 from qff import dynamics
 from qff.config import DynamicsConfig, validate
 from qff.data import read_frames
-from qff.evaluation import metric_rows, metric_table
+from qff.metrics import metric_rows, metric_table
 from qff.models import load
 from qff.provenance import write_csv
 from qff.stages.common import Context, flat, read_table, system_from

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from qff.data import read_frames
-from qff.evaluation import bootstrap_interval, errors, metric_rows, metric_table, predictions
+from qff.evaluation import bootstrap_interval, errors, predictions
+from qff.metrics import metric_rows, metric_table
 from qff.models import load
 from qff.provenance import write_csv
 from qff.randomness import generator
@@ -18,7 +19,10 @@ def evaluate_model(
     *, context: dict, system: str, config: dict, labels_path: str, splits_path: str, model_paths: list[str],
     metrics_path: str, intervals_path: str, predictions_path: str, run_path: str,
 ) -> None:  # fmt: skip
-    """Errors of every seed on its own test set, with bootstrap intervals over frames."""
+    """Errors of every seed on every part of its split, parts of the set that are test sets of their own included.
+
+    Bootstrap intervals over frames, and predictions, are those of the test set proper.
+    """
     place, molecule = Context(**context), system_from(system, config)
     frames = read_frames(labels_path, molecule.symbols)
     splits = read_splits(splits_path, len(frames))
@@ -28,12 +32,12 @@ def evaluate_model(
         potential = load(path)
         name = potential.model.name
         labels = {"system": system, "model": name, "n_train": len(splits[seed]["train"]), "seed": seed}
-        found = {}
-        for part in ("train", "validation", "test"):
-            table = predictions(potential, frames, splits[seed][part])
-            found[part] = errors(table)
-            rows += metric_rows(found[part], **labels, split=part)
-        bounds = bootstrap_interval(table, generator(place.seed, "bootstrap", system, name, seed))
+        shown = {part: predictions(potential, frames, index) for part, index in splits[seed].items()}
+        found = {part: errors(table, frames.symbols) for part, table in shown.items()}
+        for part, values in found.items():
+            rows += metric_rows(values, **labels, split=part)
+        table = shown["test"]
+        bounds = bootstrap_interval(table, frames.symbols, generator(place.seed, "bootstrap", system, name, seed))
         intervals += [{**labels, "quantity": q, "low": low, "high": high} for q, (low, high) in bounds.items()]
         tables.append(table.assign(seed=seed))
         record.add(

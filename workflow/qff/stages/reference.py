@@ -12,9 +12,19 @@ from qff.data import LabelledFrames, read_frames, write_frames
 from qff.jobs import log
 from qff.provenance import write_csv
 from qff.reference.chunks import label_frames
-from qff.reference.frozen import check_consistency, compare_with_fci, freeze, read_frozen, recheck
+from qff.reference.frozen import (
+    CONSISTENCY_TOLERANCE,
+    check_consistency,
+    compare_with_fci,
+    freeze,
+    read_frozen,
+    recheck,
+)
 from qff.reference.geometries import geometries, parts
+from qff.reference.imported import read_imported
 from qff.stages.common import Context, system_from
+
+RECHECK = ["frame", "energy_difference_mev", "force_difference_ev_per_ang", "slope_difference_ev_per_ang"]
 
 
 def label_chunk(*, context: dict, system: str, config: dict, chunk: int, chunks: int, output_path: str) -> None:
@@ -54,19 +64,9 @@ def collect_reference(
     )
     check_consistency(frames, labels_path)
     freeze(frames, Path(labels_path), molecule.config)
-    table = pd.DataFrame(
-        columns=["frame", "energy_difference_mev", "force_difference_ev_per_ang", "slope_difference_ev_per_ang"]
-    )
+    table = pd.DataFrame(columns=RECHECK)
     _finish(
-        Context(**context),
-        molecule.name,
-        frames,
-        table,
-        "recompute",
-        chunk_paths,
-        labels_path,
-        recheck_path,
-        run_path,
+        Context(**context), molecule, frames, table, "recompute", chunk_paths, labels_path, recheck_path, run_path
     )
 
 
@@ -86,27 +86,48 @@ def import_reference(
     frames = read_frozen(Path(frozen_path), molecule.config)
     table = recheck(frames, molecule.config, ReferenceConfig(**reference), place.seed, system)
     freeze(frames, Path(labels_path), molecule.config)
-    _finish(place, system, frames, table, "frozen", [frozen_path], labels_path, recheck_path, run_path)
+    _finish(place, molecule, frames, table, "frozen", [frozen_path], labels_path, recheck_path, run_path)
 
 
-def _finish(place, system, frames, table, mode, input_paths, labels_path, recheck_path, run_path) -> None:
-    consistency = check_consistency(frames, labels_path)
-    write_csv(recheck_path, table)
-    unstable = sum(not i["rhf_stable_towards_uhf"] for i in frames.info)
+def import_set(
+    *, context: dict, system: str, config: dict, file_path: str, labels_path: str, recheck_path: str, run_path: str
+) -> None:
+    """Convert a set that others published to labels of the study; nothing of it can be recomputed."""
+    place, molecule = Context(**context), system_from(system, config)
+    frames = read_imported(Path(file_path), molecule.config)
+    freeze(frames, Path(labels_path), molecule.config)
+    _finish(
+        place,
+        molecule,
+        frames,
+        pd.DataFrame(columns=RECHECK),
+        "imported",
+        [file_path],
+        labels_path,
+        recheck_path,
+        run_path,
+    )
+
+
+def _finish(place, molecule, frames, table, mode, input_paths, labels_path, recheck_path, run_path) -> None:
+    imported = molecule.config.reference.imported
+    tolerance = imported.balance_tolerance if imported else CONSISTENCY_TOLERANCE
     metrics = {
         "n_frames": len(frames),
-        "force_consistency_ev_per_ang": consistency,
-        "n_rhf_unstable_towards_uhf": unstable,
-        "n_retried": sum(i["scf_retries"] > 0 or i["cc_retries"] > 0 for i in frames.info),
+        "force_consistency_ev_per_ang": check_consistency(frames, labels_path, tolerance),
     }
+    write_csv(recheck_path, table)
+    if imported is None:
+        metrics["n_rhf_unstable_towards_uhf"] = sum(not i["rhf_stable_towards_uhf"] for i in frames.info)
+        metrics["n_retried"] = sum(i["scf_retries"] > 0 or i["cc_retries"] > 0 for i in frames.info)
     if len(table):
         metrics["recheck_energy_mev"] = float(table.energy_difference_mev.max())
         metrics["recheck_force_ev_per_ang"] = float(table.force_difference_ev_per_ang.max())
         metrics["recheck_slope_ev_per_ang"] = float(table.slope_difference_ev_per_ang.max())
-    log.info("%s: %s", system, metrics)
-    record = place.record("reference", input_paths, system=system)
+    log.info("%s: %s", molecule.name, metrics)
+    record = place.record("reference", input_paths, system=molecule.name)
     record.add(
-        f"reference-{system}",
+        f"reference-{molecule.name}",
         params={"mode": mode, **{k: frames.info[0][k] for k in ("method", "basis", "program")}},
         metrics=metrics,
         artifacts=[Path(labels_path).name, Path(recheck_path).name],

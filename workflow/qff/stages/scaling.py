@@ -9,7 +9,8 @@ import pandas as pd
 from qff import scaling
 from qff.config import ModelConfig, TrainingConfig, validate
 from qff.data import read_frames
-from qff.evaluation import METRIC_COLUMNS, errors, metric_rows, metric_table, predictions
+from qff.evaluation import errors, predictions
+from qff.metrics import METRIC_COLUMNS, metric_rows, metric_table
 from qff.models import build_architecture
 from qff.provenance import write_csv
 from qff.randomness import generator
@@ -38,7 +39,7 @@ def train_size(
     for seed, potential in enumerate(ensemble.potentials(entry, result.parameters)):
         metrics = {}
         for part, count in (("train", n_train), ("test", None)):
-            found = errors(predictions(potential, frames, splits[seed][part][:count]))
+            found = errors(predictions(potential, frames, splits[seed][part][:count]), frames.symbols)
             rows += metric_rows(
                 found,
                 system=system,

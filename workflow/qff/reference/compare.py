@@ -1,0 +1,135 @@
+"""Computes the comparisons that are frozen beside a reference set: ``python -m qff.reference.compare h2o --forces``.
+
+Minutes: one CCSD(T)/aug-cc-pVTZ energy of H3O+ takes half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from qff.config import SystemConfig, load_study, read_yaml
+from qff.data import LabelledFrames
+from qff.errors import QffError
+from qff.jobs import progress
+from qff.randomness import generator
+from qff.reference.checks import COLUMNS, WINDOWS_EV, freeze_checks, in_basis, path_frames, summarise
+from qff.reference.frozen import read_frozen
+from qff.reference.imported import read_raw
+from qff.reference.labels import energy, label, slope
+
+STREAM = "compare"  # of the random samples: the same in every study
+N_PATH = 7
+
+
+def compare_basis(
+    frames: LabelledFrames, system: SystemConfig, indices: list[int], check: str, forces: bool
+) -> list[tuple]:
+    """Rows of frames labelled again in the check basis; without ``forces`` energies only."""
+    other, rows = in_basis(system, system.reference.check_basis), []
+    for index in progress(indices, f"{check} in {other.reference.basis}"):
+        where, positions = f"{check}, frame {index}", frames.positions[index]
+        if forces:
+            found = label(other, positions, where)
+            pairs = zip(frames.forces[index].ravel(), found.forces.ravel(), strict=True)
+            rows += [(check, index, k, ours, theirs) for k, (ours, theirs) in enumerate(pairs)]
+            value = found.energy
+        else:
+            value = energy(other, positions, where)
+        rows.append((check, index, -1, frames.energies[index], value))
+    return rows
+
+
+def compare_slopes(
+    frames: LabelledFrames, system: SystemConfig, indices: list[int], n_components: int, rng: np.random.Generator
+) -> list[tuple]:
+    """Rows of random force components against central differences of energies."""
+    rows = []
+    for index in progress(indices, "slopes"):
+        for component in sorted(rng.choice(frames.forces[index].size, n_components, replace=False).tolist()):
+            direction = np.zeros(frames.forces[index].size)
+            direction[component] = 1.0
+            where = f"slope, frame {index}, component {component}"
+            found = -slope(system, frames.positions[index], direction.reshape(-1, 3), where)
+            rows.append(("slope", index, component, frames.forces[index].ravel()[component], found))
+    return rows
+
+
+def compare_energies(path: Path, system: SystemConfig, per_window: int, rng: np.random.Generator) -> list[tuple]:
+    """Rows of geometries of others labelled at our level: as many from every window of their energy."""
+    theirs = read_raw(path, "extxyz").in_order_of(system.atoms, str(path))
+    window = np.digitize(theirs.energies, WINDOWS_EV)
+    chosen = []
+    for k in np.unique(window):
+        inside = np.flatnonzero(window == k)
+        chosen += rng.choice(inside, min(per_window, len(inside)), replace=False).tolist()
+    return [
+        ("qm22", index, -1, energy(system, theirs.positions[index], f"{path}, frame {index}"), theirs.energies[index])
+        for index in progress(sorted(chosen), "other geometries")
+    ]
+
+
+def compare(
+    name: str, frames: LabelledFrames, system: SystemConfig, n_frames: int, forces: bool, qm22: Path | None
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """All comparisons of a system, and how many seconds each took."""
+    path = path_frames(frames)
+    others = np.setdiff1d(np.arange(len(frames)), path)
+
+    def draw(check: str, count: int) -> list[int]:
+        return sorted(generator(0, STREAM, name, check).choice(others, count, replace=False).tolist())
+
+    tasks = {
+        "slope": lambda: compare_slopes(
+            frames, system, draw("slope", 3), 8, generator(0, STREAM, name, "components")
+        ),
+        "basis": lambda: compare_basis(frames, system, draw("basis", n_frames), "basis", forces),
+    }
+    if qm22:
+        tasks["qm22"] = lambda: compare_energies(qm22, system, 20, generator(0, STREAM, name, "qm22"))
+    if len(path):
+        lowest, middle = path[frames.energies[path].argmin()], path[len(path) // 2]
+        spread = path[np.linspace(0, len(path) // 2, N_PATH - 1).astype(int)]
+        chosen = np.unique([lowest, middle, *spread]).tolist()
+        tasks["path"] = lambda: compare_basis(frames, system, chosen, "path", False)
+    rows, seconds = [], {}
+    for check, task in tasks.items():
+        start = time.perf_counter()
+        rows += task()
+        seconds[check] = round(time.perf_counter() - start, 1)
+    return pd.DataFrame(rows, columns=COLUMNS), seconds
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m qff.reference.compare", description=__doc__.splitlines()[0])
+    parser.add_argument("system")
+    parser.add_argument("--frames", type=int, default=12, help="size of the sample in the check basis")
+    parser.add_argument("--forces", action="store_true", help="compare forces in the check basis too")
+    parser.add_argument("--qm22", type=Path, help="extended XYZ of the QM-22 set: energies in eV")
+    options = parser.parse_args(arguments)
+    try:
+        systems = load_study(read_yaml("config/config.yaml")).systems
+        if options.system not in systems or not systems[options.system].reference.checks:
+            parser.error(f"'{options.system}': no system of config/systems.yaml with reference.checks")
+        system = systems[options.system]
+        labels = Path(system.reference.frozen)
+        frames = read_frozen(labels, system)
+        table, seconds = compare(options.system, frames, system, options.frames, options.forces, options.qm22)
+        freeze_checks(table, Path(system.reference.checks), system, labels, seconds)
+    except QffError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for variant, values in summarise(table, frames, system).items():
+        for quantity, (unit, value) in values.items():
+            print(f"{options.system}  {variant:16} {quantity:24} {value:12.6g} {unit}")
+    print(f"seconds: {seconds}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
