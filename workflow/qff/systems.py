@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from qff.config import SystemConfig
+from qff.config import CoordinateConfig, SystemConfig
 from qff.errors import DomainError
 
 MARGIN = 0.95  # scaled coordinates of the bounds are ±MARGIN
@@ -46,6 +46,11 @@ def dihedral(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
 COORDINATES = {"bond": bond, "angle": angle, "dihedral": dihedral}
 
 
+def _scaled(coordinate: CoordinateConfig, q):
+    low, high = coordinate.bounds
+    return MARGIN * (2 * (q - low) / (high - low) - 1)
+
+
 @dataclass(frozen=True)
 class System:
     """A molecule and its scaled internal coordinates."""
@@ -66,6 +71,17 @@ class System:
     def n_coordinates(self) -> int:
         return len(self.config.coordinates)
 
+    def internal_coordinates(self, positions) -> torch.Tensor:
+        """Internal coordinates (B, K) in Å and degrees of positions (B, A, 3) in Å."""
+        positions = torch.as_tensor(positions, dtype=torch.float64)
+        return torch.stack([COORDINATES[c.kind](positions, c.atoms) for c in self.config.coordinates], 1)
+
+    def inside(self, positions) -> np.ndarray:
+        """Whether all scaled coordinates of positions (B, A, 3) lie within ±1, (B,) of bool."""
+        columns = self.internal_coordinates(positions).unbind(1)
+        x = torch.stack([_scaled(c, q) for c, q in zip(self.config.coordinates, columns, strict=True)], 1)
+        return (x.abs() < 1).all(1).numpy()
+
     def scaled_coordinates(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled internal coordinates and their Cartesian derivatives.
 
@@ -84,7 +100,7 @@ class System:
             for coordinate in self.config.coordinates:
                 low, high = coordinate.bounds
                 q = COORDINATES[coordinate.kind](positions, coordinate.atoms)
-                x = MARGIN * (2 * (q - low) / (high - low) - 1)
+                x = _scaled(coordinate, q)
                 (gradient,) = torch.autograd.grad(x.sum(), positions)
                 values.append(x.detach())
                 gradients.append(gradient)

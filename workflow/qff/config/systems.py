@@ -125,6 +125,17 @@ class SplitConfig(Strict):
     )
 
 
+class StartsConfig(Strict):
+    """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
+
+    temperatures_k: list[Positive] = Field(
+        min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
+    )
+    mode_energy_mev: NonNegative = Field(
+        default=0.0, description="Kinetic energy in the softest normal mode, in place of its thermal one (meV)."
+    )
+
+
 class SystemConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     atoms: list[str] = Field(description="Chemical symbols, in order.")
@@ -133,7 +144,10 @@ class SystemConfig(Strict):
     coordinates: list[CoordinateConfig] = Field(min_length=1, description="Internal coordinates the models see.")
     reference: LevelConfig
     split: SplitConfig
-    stretch: Positive = Field(default=1.2, description="Dynamics start at this multiple of the minimum distance.")
+    stretch: Positive = Field(
+        default=1.2, description="Dynamics of two atoms start at this multiple of the minimum distance."
+    )
+    starts: StartsConfig | None = None
 
     @model_validator(mode="after")
     def _check(self):
@@ -143,6 +157,8 @@ class SystemConfig(Strict):
             if max(coordinate.atoms) >= len(self.atoms):
                 raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
         scan, internal = self.reference.scan, self.reference.internal
+        if internal is not None and self.starts is None:
+            raise ValueError("starts of dynamics are missing: a molecule needs starts.temperatures_k")
         if scan is not None:
             low, high = self.coordinates[0].bounds
             if len(self.atoms) != 2:
