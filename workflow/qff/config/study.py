@@ -96,7 +96,7 @@ class ScalingConfig(Strict):
 class MoleculesConfig(Strict):
     """Dynamics of molecules of more than two atoms."""
 
-    time_step_fs: Positive = Field(default=0.5, description="Time step of velocity Verlet (fs).")
+    time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs).")
     length_fs: Positive = Field(default=10000.0, description="Length of each trajectory (fs).")
     trajectories: PositiveInt = Field(
         default=20, description="Trajectories of every model, at least; its seeds share them evenly."

@@ -29,6 +29,12 @@ class Trajectories:
     velocities: np.ndarray
     energies: np.ndarray
 
+    def select(self, index) -> Trajectories:
+        """Some of the trajectories."""
+        return Trajectories(
+            self.time_fs, self.positions[:, index], self.velocities[:, index], self.energies[:, index]
+        )
+
     @property
     def n_alive(self) -> np.ndarray:
         """Number of recorded steps of every trajectory, its start included, (B,)."""

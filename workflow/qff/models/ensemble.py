@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
@@ -13,7 +11,6 @@ from qff.models.potential import Potential
 from qff.systems import System
 
 
-@dataclass(frozen=True)
 class PotentialEnsemble:
     """S potentials that differ in their numbers only; frames of a batch are dealt out in S equal, consecutive shares.
 
@@ -21,12 +18,13 @@ class PotentialEnsemble:
         ModelFileError: the potentials are not of one model.
     """
 
-    potentials: list[Potential]
-
-    def __post_init__(self):
-        first = self.potentials[0]
-        if any(p.model != first.model or p.system.config != first.system.config for p in self.potentials):
+    def __init__(self, potentials: list[Potential]):
+        first = potentials[0]
+        if any(p.model != first.model or p.system.config != first.system.config for p in potentials):
             raise ModelFileError(f"potentials of different models beside '{first.model.name}': train them again")
+        names = ("parameters", "input_center", "input_width", "energy_shift", "energy_scale")
+        self.potentials = potentials
+        self._numbers = {n: torch.as_tensor(np.stack([getattr(p, n) for p in potentials])) for n in names}
 
     @property
     def system(self) -> System:
@@ -42,17 +40,13 @@ class PotentialEnsemble:
         Raises:
             DomainError: a geometry lies outside the bounds of the model.
         """
-        architecture, members = self.potentials[0].architecture, len(self.potentials)
-
-        def stack(name: str) -> torch.Tensor:
-            return torch.as_tensor(np.stack([getattr(p, name) for p in self.potentials]))
-
+        architecture, members, numbers = self.potentials[0].architecture, len(self.potentials), self._numbers
         with torch.no_grad():
             flat = architecture.inputs(torch.as_tensor(np.asarray(positions), dtype=torch.float64))
             shares = (x.unflatten(0, (members, -1)) for x in (flat.values, flat.tangents, flat.directions))
-            inputs = Inputs(*shares).normalised(stack("input_center"), stack("input_width"))
-            f, df = architecture.evaluate(stack("parameters"), inputs)
-            scale = stack("energy_scale")
-            energies = stack("energy_shift")[:, None] + scale[:, None] * f
-            forces = -scale[:, None, None, None] * torch.einsum("sbk,sbkax->sbax", df, inputs.directions)
+            inputs = Inputs(*shares).normalised(numbers["input_center"], numbers["input_width"])
+            f, df = architecture.evaluate(numbers["parameters"], inputs)
+            scale = numbers["energy_scale"][:, None]
+            energies = numbers["energy_shift"][:, None] + scale * f
+            forces = torch.einsum("sbk,sbkax->sbax", -scale[..., None] * df, inputs.directions)
         return energies.flatten().numpy(), forces.flatten(0, 1).numpy()
