@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
 from qff.config import validate
-from qff.dynamics import observables
+from qff.dynamics.diatomic import observables
 from qff.errors import ConfigError
 from qff.evaluation import METRIC_COLUMNS, errors
 from scipy import stats

@@ -43,7 +43,7 @@ class Monomials:
         """(M, V)."""
         levels = [[(0,) * self.n_variables]]
         for _ in range(self.degree):
-            raised = {e[:v] + (e[v] + 1,) + e[v + 1 :] for e in levels[-1] for v in range(self.n_variables)}
+            raised = {(*e[:v], e[v] + 1, *e[v + 1 :]) for e in levels[-1] for v in range(self.n_variables)}
             levels.append(sorted(raised))
         return np.array([e for level in levels for e in level])
 
@@ -57,7 +57,7 @@ class Monomials:
         place = self._place
         return np.array(
             [
-                [place[e[:v] + (e[v] - 1,) + e[v + 1 :]] if e[v] else 0 for v in range(self.n_variables)]
+                [place[(*e[:v], e[v] - 1, *e[v + 1 :])] if e[v] else 0 for v in range(self.n_variables)]
                 for e in map(tuple, self.exponents.tolist())
             ]
         )
@@ -89,9 +89,7 @@ class Monomials:
 
     def orbits(self, permuted: list[np.ndarray]) -> np.ndarray:
         """Which symmetric polynomial every monomial is a term of, (M,), from permutations of the variables (V,)."""
-        smallest = np.min(
-            [[self._place[tuple(e)] for e in self.exponents[:, p].tolist()] for p in permuted], axis=0
-        )
+        smallest = np.min([[self._place[tuple(e)] for e in self.exponents[:, p].tolist()] for p in permuted], axis=0)
         return np.unique(smallest, return_inverse=True)[1]
 
 

@@ -16,11 +16,7 @@ rule collect_metrics:
                 model=CONFIG.capacity.models,
             ),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
-            *expand(
-                f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",
-                system=SCANS,
-                model=["reference", "on_the_fly", *CONFIG.dynamics.models],
-            ),
+            *dynamics_of(CONFIG.systems, "metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

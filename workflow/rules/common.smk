@@ -21,6 +21,9 @@ SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
 
+# More atoms: dynamics beside a fit to the labels.
+MOLECULES = [name for name in CONFIG.systems if name not in SCANS]
+
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
 invocation = Invocation(CONFIG)
@@ -61,13 +64,22 @@ def points_of(system, file):
     )
 
 
+def dynamics_of(systems, file):
+    """A file of every dynamics job of some systems: reference, what it is held against, models made for the system."""
+    found = []
+    for system in systems:
+        fixed = ["reference", "on_the_fly", *(["harmonic"] if system in MOLECULES else [])]
+        models = [*fixed, *STUDY.models_of(system, CONFIG.dynamics.models)]
+        found += expand(f"{RESULTS}/dynamics/{system}/{{model}}/{file}", model=models)
+    return found
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     models = {
         "train": CONFIG.models,
         "evaluate": CONFIG.models,
         "capacity": CONFIG.capacity.models,
-        "dynamics": ["reference", "on_the_fly", *CONFIG.dynamics.models],
     }
     stage = f"{RESULTS}/{wildcards.stage}"
     if wildcards.stage == "claims":
@@ -75,9 +87,12 @@ def records_of(wildcards):
     if wildcards.stage == "scaling":
         points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
         return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
+    if wildcards.stage == "dynamics":
+        return dynamics_of(CONFIG.systems, "run.json")
     if wildcards.stage in models:
-        systems = SCANS if wildcards.stage == "dynamics" else CONFIG.systems
-        return expand(f"{stage}/{{system}}/{{model}}/run.json", system=systems, model=models[wildcards.stage])
+        return expand(
+            f"{stage}/{{system}}/{{model}}/run.json", system=CONFIG.systems, model=models[wildcards.stage]
+        )
     records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)

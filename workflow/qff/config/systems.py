@@ -129,7 +129,7 @@ class StartsConfig(Strict):
     """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
 
     temperatures_k: list[Positive] = Field(
-        min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
+        default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
     )
     mode_energy_mev: NonNegative = Field(
         default=0.0, description="Kinetic energy in the softest normal mode, in place of its thermal one (meV)."
@@ -147,7 +147,7 @@ class SystemConfig(Strict):
     stretch: Positive = Field(
         default=1.2, description="Dynamics of two atoms start at this multiple of the minimum distance."
     )
-    starts: StartsConfig | None = None
+    starts: StartsConfig = StartsConfig()
 
     @model_validator(mode="after")
     def _check(self):
@@ -157,8 +157,6 @@ class SystemConfig(Strict):
             if max(coordinate.atoms) >= len(self.atoms):
                 raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
         scan, internal = self.reference.scan, self.reference.internal
-        if internal is not None and self.starts is None:
-            raise ValueError("starts of dynamics are missing: a molecule needs starts.temperatures_k")
         if scan is not None:
             low, high = self.coordinates[0].bounds
             if len(self.atoms) != 2:

@@ -74,7 +74,10 @@ def velocity_verlet(
     per_mass = EV_IN_AMU_ANG2_PER_FS2 / masses[:, None]
     shape = (n_steps + 1, *x.shape)
     path = Trajectories(
-        np.arange(n_steps + 1) * time_step_fs, np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[:2], np.nan)
+        np.arange(n_steps + 1) * time_step_fs,
+        np.full(shape, np.nan),
+        np.full(shape, np.nan),
+        np.full(shape[:2], np.nan),
     )
     alive = np.ones(len(x), dtype=bool)
     energy, forces = potential.energy_and_forces(x)
