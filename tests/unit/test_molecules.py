@@ -12,6 +12,7 @@ from qff.calculator import PotentialCalculator
 from qff.config import StartsConfig
 from qff.data import LabelledFrames, read_frames
 from qff.dynamics import inversion, observables, spectra, stationary
+from qff.dynamics.ensemble import PotentialEnsemble
 from qff.dynamics.integrator import Trajectories, cut_unphysical, kinetic_energy, velocity_verlet
 from qff.dynamics.normal_modes import hessian, normal_modes, stationary_point, vibrations
 from qff.dynamics.on_the_fly import OnTheFlyPotential
@@ -19,7 +20,6 @@ from qff.dynamics.reference import FittedReference
 from qff.dynamics.starts import velocities
 from qff.errors import DataError, DomainError, ModelFileError
 from qff.models import Potential, build_architecture
-from qff.models.ensemble import PotentialEnsemble
 from qff.systems import System
 from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2, SPEED_OF_LIGHT_CM_PER_FS
 
@@ -250,10 +250,10 @@ def test_starts(places, name):
         expected = len(modes) / 2 * BOLTZMANN_EV_PER_K * temperature
         assert part.mean() == pytest.approx(expected, rel=0.2)
     np.testing.assert_array_equal(start(place, 3), speeds[:3])
-    excited = start(place, 5, mode_energy_mev=200.0)
+    excited = start(place, 5, mode_energies_mev=[200.0, 160.0])
     momentum = np.einsum("bax,ax,a->b", excited, modes[0], masses)
     energies = momentum**2 / 2 / EV_IN_AMU_ANG2_PER_FS2
-    np.testing.assert_allclose(energies, 0.2, rtol=1e-9)
+    np.testing.assert_allclose(energies, [0.2, 0.16, 0.2, 0.16, 0.2], rtol=1e-9)
 
 
 def test_spectrum_of_an_oscillator_shows_its_frequency():

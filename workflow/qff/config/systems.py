@@ -131,8 +131,10 @@ class StartsConfig(Strict):
     temperatures_k: list[Positive] = Field(
         default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
     )
-    mode_energy_mev: NonNegative = Field(
-        default=0.0, description="Kinetic energy in the softest normal mode, in place of its thermal one (meV)."
+    mode_energies_mev: list[NonNegative] = Field(
+        default=[0.0],
+        min_length=1,
+        description="Kinetic energies in the softest normal mode, in turn, in place of its thermal one if not 0 (meV).",
     )
 
 

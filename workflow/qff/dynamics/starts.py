@@ -22,7 +22,7 @@ def velocities(
     """Maxwell–Boltzmann velocities (count, A, 3) in Å/fs without momentum and rotation; temperatures take turns.
 
     Only the velocities are drawn: once it has spread over kinetic and potential energy, the temperature is about half.
-    With ``mode_energy_mev`` a normal mode moves with that kinetic energy instead, in a random direction.
+    A normal mode moves with one of ``mode_energies_mev`` instead, in a random direction, unless that is 0.
 
     Args:
         minimum: (A, 3) in Å. masses: (A,) in amu. mode: (A, 3) displacement of the excited mode in amu^-1/2.
@@ -35,8 +35,8 @@ def velocities(
         rng = generator(study_seed, "starts", system, start)
         temperature = config.temperatures_k[start % len(config.temperatures_k)]
         amplitude = np.sqrt(BOLTZMANN_EV_PER_K * temperature) * rng.normal(size=basis.shape[1])
-        if config.mode_energy_mev:
+        if energy := config.mode_energies_mev[start % len(config.mode_energies_mev)]:
             amplitude -= excited * (excited @ amplitude)
-            amplitude += excited * rng.choice([-1.0, 1.0]) * np.sqrt(2 * config.mode_energy_mev / EV_IN_MEV)
+            amplitude += excited * rng.choice([-1.0, 1.0]) * np.sqrt(2 * energy / EV_IN_MEV)
         found.append((basis @ amplitude).reshape(-1, 3) / weight[:, None])
     return np.array(found) * np.sqrt(EV_IN_AMU_ANG2_PER_FS2)

@@ -10,13 +10,13 @@ import pandas as pd
 from qff.config import DynamicsConfig, validate
 from qff.data import read_frames
 from qff.dynamics import observables
+from qff.dynamics.ensemble import PotentialEnsemble
 from qff.dynamics.integrator import Trajectories, cut_unphysical, velocity_verlet
 from qff.dynamics.on_the_fly import OnTheFlyPotential
 from qff.dynamics.starts import velocities
 from qff.dynamics.stationary import Landscape, barrier, harmonic, landscape, path_energies, path_errors
 from qff.evaluation import metric_rows, metric_table
 from qff.models import load
-from qff.models.ensemble import PotentialEnsemble
 from qff.provenance import write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_table, system_from
