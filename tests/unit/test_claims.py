@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
 from qff.config import validate
 from qff.correlation import CAPACITIES, ERRORS
-from qff.dynamics import observables
+from qff.dynamics.diatomic import observables
 from qff.errors import ConfigError
 from qff.evaluation import errors
 from qff.metrics import METRIC_COLUMNS

@@ -42,7 +42,7 @@ def test_closures():
     [
         ("models/nn.py", {"train", "evaluate", "capacity", "scaling", "dynamics"}),
         ("capacity.py", {"capacity"}),
-        ("dynamics.py", {"dynamics"}),
+        ("dynamics/diatomic.py", {"dynamics"}),
         ("claims.py", {"claims"}),
         ("reference/labels.py", {"reference", "dynamics"}),
         ("training/optimisers.py", {"train", "scaling"}),

@@ -12,38 +12,60 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from qff.config import SystemConfig
+from qff.config import CoordinateConfig, SystemConfig
 from qff.errors import DomainError
 
 MARGIN = 0.95  # scaled coordinates of the bounds are ±MARGIN
 
 
-def bond(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
-    """Distance of two atoms in Å; positions (B, A, 3) → (B,)."""
-    return (positions[:, atoms[1]] - positions[:, atoms[0]]).norm(dim=-1)
+def bond(positions: torch.Tensor, atoms: list[int]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    """Distance of two atoms in Å, (B,), and its derivatives in the position of each, (B, 3); positions (B, A, 3)."""
+    first, second = atoms
+    vector = positions[:, second] - positions[:, first]
+    r = vector.norm(dim=-1)
+    slope = vector / r[:, None]
+    return r, (-slope, slope)
 
 
-def angle(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
-    """Angle in degrees at the middle one of three atoms; positions (B, A, 3) → (B,)."""
-    a = positions[:, atoms[0]] - positions[:, atoms[1]]
-    b = positions[:, atoms[2]] - positions[:, atoms[1]]
-    return torch.rad2deg(torch.atan2(torch.linalg.cross(a, b).norm(dim=-1), (a * b).sum(-1)))
+def angle(positions: torch.Tensor, atoms: list[int]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    """Angle in degrees at the middle one of three atoms, (B,), and its derivatives in degrees/Å, (B, 3) each."""
+    first, vertex, second = atoms
+    a, b = positions[:, first] - positions[:, vertex], positions[:, second] - positions[:, vertex]
+    normal = torch.linalg.cross(a, b)
+    sine = normal.norm(dim=-1)
+    # An end moves the angle along the perpendicular to its arm, in the plane, by 1/length.
+    scale = torch.rad2deg(1 / sine)[:, None]
+    at_first = scale * torch.linalg.cross(a, normal) / (a * a).sum(-1, keepdim=True)
+    at_second = scale * torch.linalg.cross(normal, b) / (b * b).sum(-1, keepdim=True)
+    return torch.rad2deg(torch.atan2(sine, (a * b).sum(-1))), (at_first, -at_first - at_second, at_second)
 
 
-def dihedral(positions: torch.Tensor, atoms: list[int]) -> torch.Tensor:
+def dihedral(positions: torch.Tensor, atoms: list[int]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     """Angle in degrees, 0 to 360, between the half-planes of atoms (0, 1, 2) and (0, 1, 3) around the axis 0-1.
 
-    180° is planar; positions (B, A, 3) → (B,).
+    180° is planar. Returns the angle (B,) and its derivatives in degrees/Å, (B, 3) for each atom.
     """
     origin, end, first, second = (positions[:, k] for k in atoms)
-    axis = (end - origin) / (end - origin).norm(dim=-1, keepdim=True)
-    a = torch.linalg.cross(axis, first - origin)
-    b = torch.linalg.cross(axis, second - origin)
-    sine = (torch.linalg.cross(a, b) * axis).sum(-1)
-    return torch.rad2deg(torch.atan2(-sine, -(a * b).sum(-1))) + 180.0
+    axis = end - origin
+    length = axis.norm(dim=-1, keepdim=True)
+    unit = axis / length
+    a, b = torch.linalg.cross(unit, first - origin), torch.linalg.cross(unit, second - origin)
+    sine = (torch.linalg.cross(a, b) * unit).sum(-1)
+    # An end moves the dihedral around the axis by 1/distance from it; the axis tilts below it in proportion.
+    at_first = torch.rad2deg(-a / (a * a).sum(-1, keepdim=True))
+    at_second = torch.rad2deg(b / (b * b).sum(-1, keepdim=True))
+    height = [((p - origin) * unit).sum(-1, keepdim=True) / length for p in (first, second)]
+    at_end = -height[0] * at_first - height[1] * at_second
+    value = torch.rad2deg(torch.atan2(-sine, -(a * b).sum(-1))) + 180.0
+    return value, (-at_end - at_first - at_second, at_end, at_first, at_second)
 
 
 COORDINATES = {"bond": bond, "angle": angle, "dihedral": dihedral}
+
+
+def _scaled(coordinate: CoordinateConfig, q: torch.Tensor) -> torch.Tensor:
+    low, high = coordinate.bounds
+    return MARGIN * (2 * (q - low) / (high - low) - 1)
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,17 @@ class System:
     def n_coordinates(self) -> int:
         return len(self.config.coordinates)
 
+    def internal_coordinates(self, positions) -> torch.Tensor:
+        """Internal coordinates (B, K) in Å and degrees of positions (B, A, 3) in Å."""
+        positions = torch.as_tensor(positions, dtype=torch.float64)
+        return torch.stack([COORDINATES[c.kind](positions, c.atoms)[0] for c in self.config.coordinates], 1)
+
+    def inside(self, positions) -> np.ndarray:
+        """Whether all scaled coordinates of positions (B, A, 3) lie within ±1, (B,) of bool."""
+        columns = self.internal_coordinates(positions).unbind(1)
+        x = torch.stack([_scaled(c, q) for c, q in zip(self.config.coordinates, columns, strict=True)], 1)
+        return (x.abs() < 1).all(1).numpy()
+
     def scaled_coordinates(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled internal coordinates and their Cartesian derivatives.
 
@@ -83,22 +116,22 @@ class System:
         Raises:
             DomainError: a coordinate leaves ±1, that is, leaves the bounds by more than their margin.
         """
-        positions = positions.detach().requires_grad_(True)
-        values, gradients = [], []
-        with torch.enable_grad():
-            for coordinate in self.config.coordinates:
-                low, high = coordinate.bounds
-                q = COORDINATES[coordinate.kind](positions, coordinate.atoms)
-                x = MARGIN * (2 * (q - low) / (high - low) - 1)
-                (gradient,) = torch.autograd.grad(x.sum(), positions)
-                values.append(x.detach())
-                gradients.append(gradient)
-                outside = (x.detach().abs() >= 1) | ~torch.isfinite(x.detach())
-                if outside.any():
-                    frame = int(outside.nonzero()[0])
-                    raise DomainError(
-                        f"frame {frame} of {self.name}: {coordinate.kind} {coordinate.atoms} = {float(q[frame].detach()):.4f} "
-                        f"{coordinate.unit} lies outside the bounds {low}–{high} {coordinate.unit} of config/systems.yaml; the models are not defined "
-                        "there. Widen the bounds and retrain, or leave the frame out."
-                    )
-        return torch.stack(values, 1), torch.stack(gradients, 1)
+        positions = positions.detach()
+        values = []
+        gradients = positions.new_zeros(len(positions), self.n_coordinates, *positions.shape[1:])
+        for k, coordinate in enumerate(self.config.coordinates):
+            low, high = coordinate.bounds
+            q, slopes = COORDINATES[coordinate.kind](positions, coordinate.atoms)
+            x = _scaled(coordinate, q)
+            for atom, slope in zip(coordinate.atoms, slopes, strict=True):
+                gradients[:, k, atom] = (2 * MARGIN / (high - low)) * slope
+            inside = x.abs() < 1  # false for NaN
+            if not inside.all():
+                frame = int((~inside).nonzero()[0])
+                raise DomainError(
+                    f"frame {frame} of {self.name}: {coordinate.kind} {coordinate.atoms} = {float(q[frame]):.4f} "
+                    f"{coordinate.unit} lies outside the bounds {low}–{high} {coordinate.unit} of config/systems.yaml; the models are not defined "
+                    "there. Widen the bounds and retrain, or leave the frame out."
+                )
+            values.append(x)
+        return torch.stack(values, 1), gradients

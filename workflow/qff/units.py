@@ -14,12 +14,11 @@ def wavenumber(period_fs: float) -> float:
     return 1.0 / (period_fs * SPEED_OF_LIGHT_CM_PER_FS)
 
 
-# Harmonic angular frequency ω = sqrt(k/μ): with k in eV/Å² and μ in amu, ω comes in sqrt(eV/(amu Å²)).
-# 1 eV/(amu Å²) = 1.602176634e-19 J / (1.66053906660e-27 kg · 1e-20 m²) = 9.648533212e27 s⁻².
-_OMEGA2_PER_FS2 = 9.648533212331e-3
+# 1 eV/(amu Å²) = 1.602176634e-19 J / (1.66053906660e-27 kg · 1e-20 m²) = 9.648533212e27 s⁻²: one eV in amu Å²/fs².
+EV_IN_AMU_ANG2_PER_FS2 = 9.648533212331e-3
 
 
 def harmonic_wavenumber(curvature_ev_per_ang2: float, reduced_mass_amu: float) -> float:
-    """Harmonic wavenumber in cm⁻¹ from a curvature (eV/Å²) and a reduced mass (amu)."""
-    omega = (_OMEGA2_PER_FS2 * curvature_ev_per_ang2 / reduced_mass_amu) ** 0.5
+    """Harmonic wavenumber in cm⁻¹ from a curvature (eV/Å²) and a reduced mass (amu): ω = sqrt(k/μ)."""
+    omega = (EV_IN_AMU_ANG2_PER_FS2 * curvature_ev_per_ang2 / reduced_mass_amu) ** 0.5
     return omega / (2 * 3.141592653589793 * SPEED_OF_LIGHT_CM_PER_FS)

@@ -12,12 +12,7 @@ rule collect_metrics:
             ),
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
-            *expand(
-                f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv",
-                system=SCANS,
-                model=["reference", "on_the_fly"],
-            ),
-            *of_systems(f"{RESULTS}/dynamics/{{system}}/{{model}}/metrics.csv", SCANS, CONFIG.dynamics.models),
+            *dynamics_of(SIMULATED, "metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

@@ -25,6 +25,10 @@ CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.ca
 # Labels with frozen comparisons beside them.
 CHECKED = [name for name in CONFIG.systems if STUDY.systems[name].reference.checks]
 
+# More atoms, at a level that can be computed: dynamics beside a fit to the labels.
+MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.internal]
+SIMULATED = [*SCANS, *MOLECULES]
+
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
 invocation = Invocation(CONFIG)
@@ -91,26 +95,33 @@ def capacity_of(system, file, stages=("capacity",)):
     return expand(f"{RESULTS}/{{stage}}/{system}/{{model}}/{file}", stage=stages, model=models)
 
 
+def dynamics_of(systems, file):
+    """A file of every dynamics job of some systems: reference, what it is held against, models made for the system."""
+    found = []
+    for system in systems:
+        fixed = ["reference", "on_the_fly", *(["harmonic"] if system in MOLECULES else [])]
+        models = [*fixed, *STUDY.models_of(system, CONFIG.dynamics.models)]
+        found += expand(f"{RESULTS}/dynamics/{system}/{{model}}/{file}", model=models)
+    return found
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     stage = f"{RESULTS}/{wildcards.stage}"
     record = f"{stage}/{{system}}/{{model}}/run.json"
+    of_each_system = f"{stage}/{{system}}/run.json"
     if wildcards.stage == "claims":
         return [f"{RESULTS}/run.json"]
     if wildcards.stage == "scaling":
         points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
-        return points + expand(f"{stage}/{{system}}/run.json", system=CONFIG.scaling.sizes)
+        return points + expand(of_each_system, system=CONFIG.scaling.sizes)
     if wildcards.stage in ("train", "evaluate"):
         return of_systems(record, CONFIG.systems, CONFIG.models)
     if wildcards.stage == "capacity":
-        return of_systems(record, CONFIG.systems, CONFIG.capacity.models) + expand(
-            f"{stage}/{{system}}/run.json", system=CORRELATED
-        )
+        return of_systems(record, CONFIG.systems, CONFIG.capacity.models) + expand(of_each_system, system=CORRELATED)
     if wildcards.stage == "dynamics":
-        return of_systems(record, SCANS, CONFIG.dynamics.models) + expand(
-            record, system=SCANS, model=["reference", "on_the_fly"]
-        )
-    records = expand(f"{stage}/{{system}}/run.json", system=CONFIG.systems)
+        return dynamics_of(SIMULATED, "run.json")
+    records = expand(of_each_system, system=CONFIG.systems)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)
         records += expand(f"{stage}/{{system}}/checks/run.json", system=CHECKED)

@@ -1,4 +1,4 @@
-"""Molecular dynamics of the reference and of every trained potential."""
+"""Molecular dynamics of two atoms: of the reference curve and of every trained potential."""
 
 DYNAMICS = f"{RESULTS}/dynamics/{{system}}"
 
@@ -15,6 +15,8 @@ rule run_reference_dynamics:
         f"{RESULTS}/logs/run_reference_dynamics/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_reference_dynamics/{{system}}.tsv"
+    wildcard_constraints:
+        system="|".join(SCANS) or "none",
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,
@@ -35,6 +37,8 @@ rule run_on_the_fly:
         f"{RESULTS}/logs/run_on_the_fly/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_on_the_fly/{{system}}.tsv"
+    wildcard_constraints:
+        system="|".join(SCANS) or "none",
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,
@@ -57,6 +61,8 @@ rule run_dynamics:
         f"{RESULTS}/logs/run_dynamics/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_dynamics/{{system}}_{{model}}.tsv"
+    wildcard_constraints:
+        system="|".join(SCANS) or "none",
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,

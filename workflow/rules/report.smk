@@ -22,6 +22,8 @@ KINDS = {
     **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
     "learning_curves": list(CONFIG.scaling.sizes),
     "dynamics": SCANS,
+    "vibrations": MOLECULES,
+    "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
 }
 CAPTIONS = {
     kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()
@@ -231,6 +233,66 @@ rule plot_dynamics:
         models=lambda w: STUDY.models_of(w.system, CONFIG.dynamics.models),
     script:
         "../scripts/plot_dynamics.py"
+
+
+def potentials_of(file):
+    """A file of the fitted reference and of every model's dynamics."""
+    return lambda w: [
+        f"{RESULTS}/dynamics/{w.system}/{name}/{file}"
+        for name in ("reference", *STUDY.models_of(w.system, CONFIG.dynamics.models))
+    ]
+
+
+rule plot_vibrations:
+    """Densities of states, and how energy and trajectories last."""
+    input:
+        spectra=potentials_of("spectrum.csv"),
+        energies=potentials_of("energy.csv"),
+        harmonic=f"{RESULTS}/dynamics/{{system}}/harmonic/metrics.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/vibrations_{{system}}.svg",
+            caption="../report/vibrations.rst",
+            category="Dynamics",
+            labels={"system": "{system}", "figure": "vibrations"},
+        ),
+        png=f"{FIGURES}/vibrations_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_vibrations/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_vibrations/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.molecules"),
+        labels=LABELS,
+        models=lambda w: STUDY.models_of(w.system, CONFIG.dynamics.models),
+    script:
+        "../scripts/plot_vibrations.py"
+
+
+rule plot_inversion:
+    """Potential along the inversion, and how often it happens."""
+    input:
+        inversions=potentials_of("inversion.csv"),
+        trajectories=potentials_of("trajectory.csv"),
+        metrics=potentials_of("metrics.csv"),
+    output:
+        svg=report(
+            f"{FIGURES}/inversion_{{system}}.svg",
+            caption="../report/inversion.rst",
+            category="Dynamics",
+            labels={"system": "{system}", "figure": "inversion"},
+        ),
+        png=f"{FIGURES}/inversion_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_inversion/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_inversion/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.molecules"),
+        labels=LABELS,
+        models=lambda w: STUDY.models_of(w.system, CONFIG.dynamics.models),
+    script:
+        "../scripts/plot_inversion.py"
 
 
 rule build_report:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
+MIN_STEPS = 100  # of a trajectory of a molecule
 RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
 
 
@@ -111,9 +112,29 @@ class ScalingConfig(Strict):
         return self
 
 
-class DynamicsConfig(Strict):
+class MoleculesConfig(Strict):
+    """Dynamics of molecules of more than two atoms."""
+
     time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs).")
-    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
+    length_fs: Positive = Field(default=10000.0, description="Length of each trajectory (fs).")
+    trajectories: PositiveInt = Field(
+        default=20, description="Trajectories of every model, at least; its seeds share them evenly."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.length_fs < MIN_STEPS * self.time_step_fs:
+            raise ValueError(
+                f"length_fs {self.length_fs} is shorter than {MIN_STEPS} time steps of {self.time_step_fs} fs: too short "
+                "for a spectrum"
+            )
+        return self
+
+
+class DynamicsConfig(Strict):
+    time_step_fs: Positive = Field(default=0.25, description="Time step of velocity Verlet (fs), two atoms.")
+    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs), two atoms.")
+    molecules: MoleculesConfig = MoleculesConfig()
     models: Annotated[list[Name], Distinct] = Field(default=[], description="Models that run dynamics.")
     on_the_fly_step_fs: Positive = Field(default=0.5, description="Time step of the on-the-fly check (fs).")
     on_the_fly_steps: PositiveInt = Field(default=48, description="Steps of the on-the-fly check with PySCF.")

@@ -75,6 +75,10 @@ class Architecture(ABC):
             DomainError: a geometry lies outside the bounds of the model.
         """
 
+    def inside(self, positions) -> np.ndarray:
+        """Whether :meth:`inputs` accepts each of the geometries (B, A, 3), (B,) of bool."""
+        return self.system.inside(positions)
+
     @abstractmethod
     def evaluate(self, theta: torch.Tensor, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
         """Dimensionless output f (S, B) and its derivatives along the input directions (S, B, K).

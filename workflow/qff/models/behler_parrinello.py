@@ -74,6 +74,9 @@ class BehlerParrinello(Architecture):
                 parts += [rng.normal(0, np.sqrt(2 / (n_in + n_out)), n_in * n_out), np.zeros(n_out)]
         return np.concatenate(parts)
 
+    def inside(self, positions):
+        return np.ones(len(positions), dtype=bool)
+
     def inputs(self, positions):
         """Symmetry functions of all atoms and their derivatives along the interatomic distances."""
         values, slopes, directions = self.descriptor(positions.detach() / BOHR_IN_ANG)

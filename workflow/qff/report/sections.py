@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.figures.capacity import LOCAL, box_label
-from qff.report import tables
+from qff.report import molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
 
@@ -63,6 +63,16 @@ KINDS = {
         "Dynamics",
         "Bond length of {label} over time for reference and models, their difference, and the total energy.",
         "dynamics/{system}/<model>/trajectory.csv",
+    ),
+    "vibrations": (
+        "Vibrations",
+        "Vibrational density of states of {label} for reference and models, change of the total energy, trajectories left.",
+        "dynamics/{system}/<model>/spectrum.csv and energy.csv",
+    ),
+    "inversion": (
+        "Inversion",
+        "Potential of {label} along its inversion, its error, the height of the pyramid over time, and inversion rates.",
+        "dynamics/{system}/<model>/inversion.csv, trajectory.csv and metrics.csv",
     ),
 }
 
@@ -159,6 +169,9 @@ def sections(
         return words, [tables.scaling_table(numbers, fits, study.models, path.as_posix())]
 
     def dynamics(system, numbers):
+        if len(tables.pick(numbers, variant="ccsd_t")):
+            found = molecules.molecule_tables(numbers, study.models, f"{where}/metrics.csv")
+            return molecules.molecule_words(study.config["dynamics"], numbers), found
         found = tables.dynamics_tables(numbers, study.models, f"{where}/metrics.csv")
         return _dynamics_words(study.config["dynamics"], numbers), found
 
@@ -168,7 +181,7 @@ def sections(
         section("training", "Training and errors", ("training", "errors", "parity"), training),
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
-        section("dynamics", "Dynamics", ("dynamics",), dynamics),
+        section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]
 

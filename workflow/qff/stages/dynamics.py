@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from qff import dynamics
 from qff.config import DynamicsConfig, validate
 from qff.data import read_frames
+from qff.dynamics import diatomic
+from qff.dynamics.on_the_fly import OnTheFlyPotential
 from qff.metrics import metric_rows, metric_table
 from qff.models import load
 from qff.provenance import write_csv
@@ -21,9 +22,9 @@ REFERENCE = "reference"
 def _reference(system: str, config: dict, labels_path: str):
     """Reference curve, its minimum (Å), the start of dynamics (Å) and the reduced mass (amu)."""
     molecule = system_from(system, config)
-    curve = dynamics.CurvePotential(molecule, read_frames(labels_path, molecule.symbols))
+    curve = diatomic.CurvePotential(molecule, read_frames(labels_path, molecule.symbols))
     scan = molecule.config.reference.scan
-    minimum = dynamics.equilibrium(curve, scan.minimum, scan.maximum)
+    minimum = diatomic.equilibrium(curve, scan.minimum, scan.maximum)
     first, second = molecule.masses
     return molecule, curve, minimum, molecule.config.stretch * minimum, first * second / (first + second)
 
@@ -43,11 +44,11 @@ def run_reference_dynamics(
     options = validate(DynamicsConfig, settings, "dynamics")
     molecule, curve, minimum, start, mass = _reference(system, config, labels_path)
     steps = round(options.length_fs / options.time_step_fs)
-    path = dynamics.potential_trajectory(curve, start, options.time_step_fs, steps)
-    found = dynamics.observables(path, path, len(molecule.symbols))
+    path = diatomic.potential_trajectory(curve, start, options.time_step_fs, steps)
+    found = diatomic.observables(path, path, len(molecule.symbols))
     found = {k: v for k, v in found.items() if not k.startswith(("distance_rmse", "vibrational_frequency_dev"))}
     found["equilibrium_distance"] = ("Ang", minimum)
-    found["harmonic_frequency"] = ("cm-1", dynamics.harmonic(curve, minimum, mass))
+    found["harmonic_frequency"] = ("cm-1", diatomic.harmonic(curve, minimum, mass))
     write_csv(trajectory_path, path)
     write_csv(metrics_path, metric_table(metric_rows(found, system=system, model=REFERENCE)))
     record = Context(**context).record("dynamics", [labels_path], system=system, model=REFERENCE)
@@ -75,8 +76,8 @@ def run_on_the_fly(
     options = validate(DynamicsConfig, settings, "dynamics")
     molecule, curve, _, start, _ = _reference(system, config, labels_path)
     steps, time_step = options.on_the_fly_steps, options.on_the_fly_step_fs
-    direct = dynamics.trajectory(dynamics.OnTheFlyCalculator(molecule.config), molecule, start, time_step, steps)
-    spline = dynamics.potential_trajectory(curve, start, time_step, steps)
+    direct = diatomic.potential_trajectory(OnTheFlyPotential(molecule), start, time_step, steps)
+    spline = diatomic.potential_trajectory(curve, start, time_step, steps)
     difference = np.abs(direct.distance_ang - spline.distance_ang)
     table = direct.assign(curve_distance_ang=spline.distance_ang)
     found = {
@@ -105,17 +106,17 @@ def run_dynamics(
     molecule, curve, minimum, start, mass = _reference(system, config, labels_path)
     reference = read_table(reference_path)
     record = Context(**context).record("dynamics", [labels_path, reference_path, *model_paths], system=system)
-    harmonic = dynamics.harmonic(curve, minimum, mass)
+    harmonic = diatomic.harmonic(curve, minimum, mass)
     rows, paths = [], []
     for seed, model_path in enumerate(model_paths):
         potential = load(model_path)
         name = potential.model.name
-        path = dynamics.potential_trajectory(potential, start, options.time_step_fs, len(reference) - 1)
-        found = dynamics.observables(path, reference, len(molecule.symbols))
+        path = diatomic.potential_trajectory(potential, start, options.time_step_fs, len(reference) - 1)
+        found = diatomic.observables(path, reference, len(molecule.symbols))
         scan = molecule.config.reference.scan
-        distance = dynamics.equilibrium(potential, scan.minimum, scan.maximum)
+        distance = diatomic.equilibrium(potential, scan.minimum, scan.maximum)
         found["equilibrium_distance"] = ("Ang", distance)
-        found["harmonic_frequency"] = ("cm-1", dynamics.harmonic(potential, distance, mass))
+        found["harmonic_frequency"] = ("cm-1", diatomic.harmonic(potential, distance, mass))
         found["harmonic_frequency_deviation"] = ("%", 100 * abs(found["harmonic_frequency"][1] / harmonic - 1))
         rows += metric_rows(found, system=system, model=name, seed=seed)
         paths.append(path.assign(seed=seed))

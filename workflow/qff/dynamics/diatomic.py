@@ -8,17 +8,15 @@ import ase
 import numpy as np
 import pandas as pd
 from ase import units as ase_units
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator
 from ase.md.verlet import VelocityVerlet
 from scipy.optimize import brentq
 
 from qff.calculator import PotentialCalculator
-from qff.config import SystemConfig
 from qff.data import LabelledFrames
 from qff.errors import DataError, DomainError
 from qff.jobs import progress
 from qff.reference.frozen import scan_curve
-from qff.reference.labels import label
 from qff.systems import System
 from qff.units import EV_IN_MEV, harmonic_wavenumber, wavenumber
 
@@ -46,21 +44,6 @@ class CurvePotential:
             raise DomainError(f"{self.system.name}: a distance leaves the reference scan {low}–{high} Å")
         pull = (-self._curve(r, 1) / r)[:, None] * bond
         return self._curve(r), np.stack([-pull, pull], 1)
-
-
-class OnTheFlyCalculator(Calculator):
-    """The reference method itself, computed with PySCF at every step."""
-
-    implemented_properties = ("energy", "forces")
-
-    def __init__(self, system: SystemConfig, **kwargs):
-        super().__init__(**kwargs)
-        self._system = system
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
-        found = label(self._system, self.atoms.get_positions(), "on-the-fly dynamics")
-        self.results = {"energy": found.energy, "forces": found.forces}
 
 
 def radial_force(potential, r: float) -> float:

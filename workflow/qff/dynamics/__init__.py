@@ -1,0 +1,1 @@
+"""NVE molecular dynamics: of a diatomic on its curve, and of small molecules beside a fitted reference."""
