@@ -55,8 +55,30 @@ class NeuralNetwork(Architecture):
     def evaluate(self, theta, inputs):
         return dense_tanh(theta, self._layers, inputs.values, inputs.tangents)
 
+    def linearise(self, theta, inputs):
+        """By one backward pass in which delta, the gradient in a layer's sums, has tangents along the directions."""
+        kept = []
+        f, df = dense_tanh(theta, self._layers, inputs.values, inputs.tangents, kept)
+        delta, slope = torch.ones_like(f)[..., None], torch.zeros_like(df)[..., None]  # (S, B, n), (S, B, K, n)
+        parts = []
+        for number in reversed(range(len(self._layers))):
+            weight, h, dh = kept[number]
+            bias = self._layers[number][2]
+            outer = delta[..., None] * h[..., None, :]
+            tangent = slope[..., None] * h[:, :, None, None] + delta[:, :, None, :, None] * dh[..., None, :]
+            layer = [outer.flatten(2), delta] if bias else [outer.flatten(2)]
+            along = [tangent.flatten(3), slope] if bias else [tangent.flatten(3)]
+            parts.insert(0, (torch.cat(layer, -1), torch.cat(along, -1)))
+            if number:
+                delta, slope = delta @ weight.mT, slope @ weight[:, None].mT
+                bend = 1 - h * h
+                slope = slope * bend[:, :, None] - 2 * (delta * h)[:, :, None] * dh
+                delta = delta * bend
+        jacobian, tangents = (torch.cat(p, -1) for p in zip(*parts, strict=True))
+        return f, df, jacobian, tangents
 
-def dense_tanh(theta, layers, values, tangents):
+
+def dense_tanh(theta, layers, values, tangents, kept=None):
     """Tanh network and its forward tangents for S parameter sets at once.
 
     Args:
@@ -64,6 +86,7 @@ def dense_tanh(theta, layers, values, tangents):
         layers: (n_in, n_out, bias) per layer; the last one is linear with one output.
         values: (S or 1, B, n_in).
         tangents: (S or 1, B, K, n_in).
+        kept: a list that takes weight (S, n_in, n_out), input and input tangents of every layer, if given.
 
     Returns:
         output (S, B) and its derivatives (S, B, K).
@@ -73,6 +96,8 @@ def dense_tanh(theta, layers, values, tangents):
     for number, (n_in, n_out, bias) in enumerate(layers):
         weight = theta[:, place : place + n_in * n_out].unflatten(1, (n_out, n_in)).transpose(1, 2)
         place += n_in * n_out
+        if kept is not None:
+            kept.append((weight, h, dh))
         h = h @ weight
         dh = dh @ weight[:, None]
         if bias:
