@@ -77,6 +77,7 @@ def kiss(
     triples: bool = False,
     initial_block: bool = False,
     entangling: bool = True,
+    encoding: str = "rx",
 ) -> Circuit:
     """Declared circuit for Kiss et al. 2022 (doi 10.1088/2632-2153/ac7d3c): alternating encodings and layers.
 
@@ -87,10 +88,12 @@ def kiss(
 
     ``entangling: false`` is the separable twin: no RXX, RZZ, RZZZ. The qubits then know nothing of each other, and the
     readout is the mean of σ_Z over all of them (the first alone would see one feature): f is an average of functions
-    of one feature each, D·N parameters.
+    of one feature each, D·N parameters. ``encoding: rz`` encodes with RZ instead; on |0⟩ the first one is then idle.
     """
     import pennylane as qml
 
+    if encoding not in ("rx", "rz"):
+        raise ConfigError(f"circuit 'kiss': encoding '{encoding}' is neither 'rx' nor 'rz'")
     if n_qubits < 1 or layers < 1:
         raise ConfigError(f"circuit 'kiss': n_qubits={n_qubits}, layers={layers}: both must be at least 1")
     if not entangling and (triples or initial_block):
@@ -107,12 +110,14 @@ def kiss(
     blocks = [tuple(range(i, i + 3)) for i in range(0, n_qubits - 2, 3)] if triples else []
     n_parameters = layers * (n_qubits + len(pairs) + len(blocks)) + (len(pairs) if initial_block else 0)
 
+    encoder = {"rx": qml.RX, "rz": qml.RZ}[encoding]
+
     def function(theta, phi):
         angles = iter(theta)
 
         def encode():
             for q in wires:
-                qml.RX(phi[q], wires=q)
+                encoder(phi[q], wires=q)
 
         if initial_block:
             for pair in pairs:
@@ -130,7 +135,7 @@ def kiss(
             return qml.expval(qml.PauliZ(0))
         return qml.expval(qml.dot([1 / n_qubits] * n_qubits, [qml.PauliZ(q) for q in wires]))
 
-    # RY(π) turns RX(φ) into RX(-φ): Φ RY(π) Φ = RY(π).
+    # RY(π) turns RX(φ) into RX(-φ), and RZ likewise: Φ RY(π) Φ = RY(π).
     layer = [math.pi] * n_qubits + [0.0] * (len(pairs) + len(blocks))
     echo = [0.0] * (n_parameters - layers * len(layer)) + layers * layer
     return Circuit("kiss", n_qubits, n_parameters, n_qubits, function, tuple(echo))

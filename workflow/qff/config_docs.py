@@ -49,10 +49,11 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 |---|---|---|---|
 | `qnn` | `circuit` | | registered circuit (`kiss`) or `file.py:function` |
 | | `feature_map` | | `pi_arcsin_arccos`, `arcsin` or `identity` of the scaled coordinates |
+| | `feature_scale` | 1.0 | multiplies the features |
 | | `initial_center` | `zero` | centre of the initial angles: `zero`, or `echo`, where every encoding undoes the one before |
 | | `initial_spread` | 0.1 | standard deviation (rad) of initial angles, or `uniform` for 0 … 2π |
 | | `engine` | `batched` | `batched`, or `pennylane` for circuits the batched engine refuses (slower) |
-| | others | | arguments of the circuit; `kiss`: `n_qubits`, `layers`, `connectivity` (`linear`, `full`), `triples`, `initial_block`, `entangling` |
+| | others | | arguments of the circuit; `kiss`: `n_qubits`, `layers`, `connectivity` (`linear`, `full`), `triples`, `initial_block`, `encoding` (`rx`, `rz`), `entangling` |
 | `nn` | `hidden` | | widths of the hidden layers |
 | | `bias` | true | biases in the hidden layers |
 | | `output_bias` | as `bias` | bias of the output |
