@@ -48,9 +48,10 @@ class CompiledProgram:
         """f (S, B) alone; differentiable (once) in θ and φ."""
         return _Value.apply(theta, phi, self.layout)
 
-    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
-        """∂f/∂θ of every frame, (S, B, P)."""
-        return torch.from_numpy(_Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian())
+    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f (S, B) and ∂f/∂θ of every frame, (S, B, P)."""
+        found = _Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian()
+        return tuple(map(torch.from_numpy, found))
 
 
 class _Slots:
@@ -177,24 +178,25 @@ class _Run:
         return np.ascontiguousarray(value[:, : self.frames]), [self._rows(x) for x in found]
 
     def gradient(self, weight: np.ndarray, rates: list[np.ndarray] | None = None) -> list[np.ndarray]:
-        """Gradients of Σ weight f + f' in the fixed angles, as the kernel leaves them, and in every group (S, n, B).
+        """f as the kernel leaves it, and the gradients of Σ weight f + f' in the fixed angles, also so, and in every
+        group (S, n, B).
 
         f' is the derivative along ``rates``; without them it is left out.
         """
         inputs = {"weight": self._tiled(weight[:, None])}
         for group, v in zip(self.groups, rates or (), strict=False):
             inputs[group.rate_name] = self._tiled(group.rates(v))
-        results = ["g_uniform", *(g.result for g in self.groups)]
-        fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
-        return [fixed, *(self._rows(x) for x in found)]
+        results = ["value", "g_uniform", *(g.result for g in self.groups)]
+        value, fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
+        return [value, fixed, *(self._rows(x) for x in found)]
 
-    def jacobian(self) -> np.ndarray:
-        """∂f/∂θ, (S, B, P)."""
-        fixed, *second = self.gradient(np.ones((self.members, self.frames)))
+    def jacobian(self) -> tuple[np.ndarray, np.ndarray]:
+        """f (S, B) and ∂f/∂θ, (S, B, P)."""
+        value, fixed, *second = self.gradient(np.ones((self.members, self.frames)))
         found = self._rows(fixed).transpose(0, 2, 1) @ self.layout.fixed.theta
         for group, g in zip(self.groups, second, strict=True):
             found = found + group.angles.jacobian(group.pull(g), self.phi)
-        return found
+        return np.ascontiguousarray(value[:, : self.frames]), found
 
     def reverse(self, weight: np.ndarray, direction: np.ndarray | None, first: list[np.ndarray], inputs: bool):
         """Gradient of Σ weight f + f' in θ (S, P) and, if ``inputs``, in φ (S, B, F).
@@ -204,7 +206,7 @@ class _Run:
         rates = None
         if direction is not None:
             rates = [g.weights @ direction.transpose(0, 2, 1) for g in self.groups]
-        fixed, *second = self.gradient(weight, rates)
+        _, fixed, *second = self.gradient(weight, rates)
         totals = fixed.reshape(self.members, self.tiles, -1).sum(1)  # the lanes beyond the last frame hold zeros
         g_theta = totals.reshape(self.members, -1, LANES).sum(2) @ self.layout.fixed.theta
         g_phi = np.zeros((self.members, *self.phi.shape[1:])) if inputs else None
