@@ -19,6 +19,7 @@ from qff.provenance import RunRecord, write_csv, write_json
 from qff.report.build import Study, build, cite
 from qff.report.numbers import interval, median_range, number
 from qff.report.published import config_changes, differences, number_changes, read_numbers
+from qff.report.tables import capacity_table
 from qff.report.words import answer, decisive
 from qff.stages.claims import judge_claims
 from qff.stages.report import build_report
@@ -259,6 +260,18 @@ def test_publish_copies_what_the_readme_quotes(results, published):
     assert reference.is_dir()
     assert {p.name for p in (published / "figures").iterdir()} == {"errors_lih.svg"}
     assert not list(published.glob(".new-*"))
+
+
+def test_the_capacity_table_is_at_the_number_of_training_frames():
+    rows = []
+    for n, value in ((80, 0.5), (300, 0.9)):
+        found = {"normalised_effective_dimension": ("1", value)}
+        rows += metric_rows(found, system="lih", model="qnn", variant="gaussian_unit", n_train=n, seed=0)
+    rows += metric_rows({"fisher_rank": ("1", 48)}, system="lih", model="qnn", n_train=80, seed=0)
+    rows += metric_rows({"dead_parameters": ("1", 2)}, system="lih", model="qnn", n_train=80, seed=0)
+    rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model="qnn")
+    found = capacity_table(metric_table(rows), LABELS, {"unit": "unit box"}, ["gaussian"], "here")
+    assert found.rows == [["QNN", "gaussian", "50", "0.500", "48", "2"]]
 
 
 @pytest.mark.parametrize(

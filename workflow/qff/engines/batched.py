@@ -52,8 +52,7 @@ class BatchedEngine:
 
     def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Values (S, B) and their gradients ∂f/∂θ frame by frame, (S, B, P)."""
-        program = self._program(theta)
-        return program.values(theta.detach(), phi.detach()), program.jacobian(theta, phi)
+        return self._program(theta).jacobian(theta, phi)
 
     def linearise(self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What :meth:`evaluate` gives, with ∂f/∂θ (S, B, P) and ∂df/∂θ (S, B, K, P); on a CPU."""

@@ -48,18 +48,20 @@ class CompiledProgram:
         """f (S, B) alone; differentiable (once) in θ and φ."""
         return _Value.apply(theta, phi, self.layout)
 
-    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
-        """∂f/∂θ of every frame, (S, B, P)."""
-        return torch.from_numpy(_Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian())
+    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f (S, B) and ∂f/∂θ of every frame, (S, B, P)."""
+        found = _Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian()
+        return tuple(map(torch.from_numpy, found))
 
     def linearise(self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """f (S, B), df (S, B, K) and their Jacobians ∂f/∂θ (S, B, P), ∂df/∂θ (S, B, K, P)."""
         run = _Run(self.layout, theta.detach().numpy(), phi.detach().numpy())
-        f, first = run.evaluate(True)
+        _, first = run.evaluate(True)
+        f, jacobian = run.jacobian()
         dphi = dphi.detach().numpy()
         df = np.einsum("sbkf,sbf->sbk", dphi, run.slope(first))
-        along = [run.jacobian(dphi[:, :, k], first) for k in range(dphi.shape[2])]
-        return tuple(torch.from_numpy(x) for x in (f, df, run.jacobian(), np.stack(along, 2)))
+        along = [run.jacobian(dphi[:, :, k], first)[1] for k in range(dphi.shape[2])]
+        return tuple(torch.from_numpy(x) for x in (f, df, jacobian, np.stack(along, 2)))
 
 
 class _Slots:
@@ -186,16 +188,17 @@ class _Run:
         return np.ascontiguousarray(value[:, : self.frames]), [self._rows(x) for x in found]
 
     def gradient(self, weight: np.ndarray, rates: list[np.ndarray] | None = None) -> list[np.ndarray]:
-        """Gradients of Σ weight f + f' in the fixed angles, as the kernel leaves them, and in every group (S, n, B).
+        """f as the kernel leaves it, and the gradients of Σ weight f + f' in the fixed angles, also so, and in every
+        group (S, n, B).
 
         f' is the derivative along ``rates``; without them it is left out.
         """
         inputs = {"weight": self._tiled(weight[:, None])}
         for group, v in zip(self.groups, rates or (), strict=False):
             inputs[group.rate_name] = self._tiled(group.rates(v))
-        results = ["g_uniform", *(g.result for g in self.groups)]
-        fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
-        return [fixed, *(self._rows(x) for x in found)]
+        results = ["value", "g_uniform", *(g.result for g in self.groups)]
+        value, fixed, *found = self._call(kernels.gradient, rates is not None, results, **inputs)
+        return [value, fixed, *(self._rows(x) for x in found)]
 
     def slope(self, first: list[np.ndarray]) -> np.ndarray:
         """∂f/∂φ (S, B, F) from the slopes of f in every group."""
@@ -204,12 +207,17 @@ class _Run:
             found += group.pull(g).transpose(0, 2, 1) @ group.weights
         return found
 
-    def jacobian(self, direction: np.ndarray | None = None, first: list[np.ndarray] | None = None) -> np.ndarray:
-        """∂f/∂θ (S, B, P), or that of f' along ``direction`` (R, B, F) of the features; ``first``: slopes of f."""
+    def jacobian(
+        self, direction: np.ndarray | None = None, first: list[np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """f (S, B) and ∂f/∂θ (S, B, P), or the latter of f' along ``direction`` (R, B, F) of the features.
+
+        ``first`` holds the slopes of f.
+        """
         along = direction is not None
         rates = [g.weights @ direction.transpose(0, 2, 1) for g in self.groups] if along else None
         weight = np.full((self.members, self.frames), 0.0 if along else 1.0)
-        fixed, *second = self.gradient(weight, rates)
+        value, fixed, *second = self.gradient(weight, rates)
         found = self._rows(fixed).transpose(0, 2, 1) @ self.layout.fixed.theta
         for k, group in enumerate(self.groups):
             g = group.pull(second[k])
@@ -217,7 +225,7 @@ class _Run:
                 g = g + group.pull_rate(rates[k], first[k])
                 found = found + group.angles.jacobian_of_weights(group.pull(first[k]), direction)
             found = found + group.angles.jacobian(g, self.phi)
-        return found
+        return np.ascontiguousarray(value[:, : self.frames]), found
 
     def reverse(self, weight: np.ndarray, direction: np.ndarray | None, first: list[np.ndarray], inputs: bool):
         """Gradient of Σ weight f + f' in θ (S, P) and, if ``inputs``, in φ (S, B, F).
@@ -227,7 +235,7 @@ class _Run:
         rates = None
         if direction is not None:
             rates = [g.weights @ direction.transpose(0, 2, 1) for g in self.groups]
-        fixed, *second = self.gradient(weight, rates)
+        _, fixed, *second = self.gradient(weight, rates)
         totals = fixed.reshape(self.members, self.tiles, -1).sum(1)  # the lanes beyond the last frame hold zeros
         g_theta = totals.reshape(self.members, -1, LANES).sum(2) @ self.layout.fixed.theta
         g_phi = np.zeros((self.members, *self.phi.shape[1:])) if inputs else None

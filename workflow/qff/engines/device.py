@@ -30,13 +30,14 @@ class TorchProgram:
             (slope,) = torch.autograd.grad(f.sum(), features, create_graph=keep)
         return f if keep else f.detach(), (dphi @ slope[..., None])[..., 0]
 
-    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
-        """∂f/∂θ of every frame, (S, B, P): one member for every pair of a member and a frame."""
+    def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f (S, B) and ∂f/∂θ of every frame, (S, B, P): one member for every pair of a member and a frame."""
         members, frames = len(theta), phi.shape[1]
         leaf = theta.detach().repeat_interleave(frames, 0).requires_grad_(True)
         pairs = phi.expand(members, *phi.shape[1:]).reshape(members * frames, 1, -1)
-        (found,) = torch.autograd.grad(self.values(leaf, pairs).sum(), leaf)
-        return found.reshape(members, frames, -1)
+        f = self.values(leaf, pairs)
+        (found,) = torch.autograd.grad(f.sum(), leaf)
+        return f.detach().reshape(members, frames), found.reshape(members, frames, -1)
 
     def values(self, theta: torch.Tensor, phi: torch.Tensor) -> torch.Tensor:
         """f (S, B)."""

@@ -283,6 +283,15 @@ def _places(c):
 
 
 @compiled
+def _store_value(c, tile, psi, end, lam):
+    """f from the last state of ψ and 2 O ψ in the first half of ``lam``."""
+    total = splat(0.0)
+    for i in range(2 * integer(c, DIMENSION)):
+        total = total + load(psi, end + i) * load(lam, i)
+    store(integer(c, VALUE), tile, splat(0.5) * total)
+
+
+@compiled
 def evaluate(fields, first, last, slopes):
     """Values of tiles first … last-1 and, if ``slopes``, their derivatives in all data angles (g_slots, g_vectors)
     and in the amplitudes of the start state (g_start)."""
@@ -294,10 +303,7 @@ def evaluate(fields, first, last, slopes):
         _frame_tables(c, tile, table, speed)
         _forward(c, tile, table, speed, psi, tan, False)
         _observe(c, psi, end, lam, 0, 2.0, False)
-        total = splat(0.0)
-        for i in range(2 * d):
-            total = total + load(psi, end + i) * load(lam, i)
-        store(integer(c, VALUE), tile, splat(0.5) * total)
+        _store_value(c, tile, psi, end, lam)
         if slopes:
             here = _slopes(c, tile, table, psi, lam, q)
             if integer(c, G_START):
@@ -306,7 +312,7 @@ def evaluate(fields, first, last, slopes):
 
 @compiled
 def gradient(fields, first, last, tangent):
-    """Gradient of weight · f + f' for tiles first … last-1 (g_uniform, g_slots, g_vectors, g_start).
+    """Values of tiles first … last-1 and gradient of weight · f + f' (g_uniform, g_slots, g_vectors, g_start).
 
     f' is the derivative along the rates; without ``tangent`` it is left out, and the rates are not read.
     """
@@ -319,6 +325,7 @@ def gradient(fields, first, last, tangent):
         _forward(c, tile, table, speed, psi, tan, tangent)
         here, there = 0, 2 * d
         _observe(c, psi, end, lam, here, 2.0, False)
+        _store_value(c, tile, psi, end, lam)
         weight = load(integer(c, WEIGHT), tile)
         for i in range(2 * d):
             store(mu, here + i, weight * load(lam, here + i))

@@ -14,6 +14,7 @@ from qff.figures import style
 
 QUANTITIES = (("normalised_effective_dimension", "d$_n$ / d"), ("effective_dimension", "d$_n$"))
 LOCAL = "local"  # the trained parameters themselves
+UNIFORM = "_uniform"  # ends the name of a box if inputs are uniform in their bounds
 SMALLEST = 1e-12  # eigenvalues below are rounding errors
 N_MARKS = ("|", "x", "+")  # of the values at other n
 DARK = style.REFERENCE_COLOUR
@@ -27,6 +28,9 @@ def _bound(value: float) -> str:
 
 
 def box_label(box: str, boxes: dict[str, tuple[float, float]]) -> str:
+    """What a variant without its likelihood stands for, in two lines."""
+    if box.endswith(UNIFORM):
+        return "uniform inputs,\n" + box_label(box.removesuffix(UNIFORM), boxes).replace("\n", " ")
     if box == LOCAL:
         return "trained\nparameters"
     return "θ in\n[{}, {}]".format(*map(_bound, boxes[box]))
@@ -35,7 +39,8 @@ def box_label(box: str, boxes: dict[str, tuple[float, float]]) -> str:
 def effective_dimension_figure(
     metrics: pd.DataFrame, boxes: dict[str, tuple[float, float]], likelihoods: list[str], look: dict[str, style.Look]
 ) -> Figure:
-    """Effective dimension, normalised and absolute: one line per model, one column per parameter box.
+    """Effective dimension, normalised and absolute: one line per model, one column per parameter box; the last one
+    is the first box with uniform inputs.
 
     Filled markers for the first likelihood, hollow ones for the others, with the mean and 95 % interval over seeds at
     n = number of training frames; small marks for the means at the other n.
@@ -43,7 +48,7 @@ def effective_dimension_figure(
     Args:
         metrics: tidy table of numbers of one system; variants are ``<likelihood>_<box>``, n_train is n.
     """
-    names = [*boxes, LOCAL]
+    names = [*boxes, LOCAL, f"{next(iter(boxes))}{UNIFORM}"]
     models = [m for m in look if m in set(metrics[metrics.quantity == QUANTITIES[0][0]].model)]
     first = int(metrics[metrics.quantity == "fisher_rank"].n_train.max())
     others = sorted({int(n) for n in metrics[metrics.quantity == QUANTITIES[0][0]].n_train} - {first})
@@ -57,6 +62,8 @@ def effective_dimension_figure(
             axis = axes[panel]
             for likelihood, shift in zip(likelihoods, shifts, strict=True):
                 found = of_quantity[of_quantity.variant == f"{likelihood}_{box}"]
+                if found.empty:  # uniform inputs are for the first likelihood only
+                    continue
                 for place, model in enumerate(models):
                     by_n = dict(list(found[found.model == model].groupby("n_train").value))
                     for n, mark in marks.items():
@@ -71,7 +78,7 @@ def effective_dimension_figure(
             axis.sharex(axes[row[0]])
             axis.grid(axis="y", visible=False)
             if row is mosaic[0]:
-                axis.set_title(box_label(box, boxes).replace("\n", " "), fontsize=9)
+                axis.set_title(box_label(box, boxes), fontsize=9)
         axes[row[0]].set_xlim(left=0)
         axes[row[0]].set_yticks(range(len(models)), [look[m].label for m in models])
     axes[mosaic[0][0]].set_ylim(len(models) - 0.5, -0.5)
@@ -90,7 +97,15 @@ def _keys(likelihoods: list[str], first: int, marks: dict[int, str]) -> list[Lin
     """What fill and marks mean."""
     fills = ["#555555", *["white"] * (len(likelihoods) - 1)]
     drawn = [
-        Line2D([], [], linestyle="", marker="o", color="#555555", markerfacecolor=fill, label=f"{k}, n = {first}")
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            color="#555555",
+            markerfacecolor=fill,
+            label=f"{k.capitalize()}, n = {first}",
+        )
         for k, fill in zip(likelihoods, fills, strict=True)
     ]
     return drawn + [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from qff.figures.capacity import LOCAL, box_label
+from qff.figures.capacity import LOCAL, UNIFORM, box_label
 from qff.report import molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
@@ -157,7 +157,8 @@ def sections(
 
     def capacity(system, numbers):
         settings = study.config["capacity"]
-        boxes = {b: box_label(b, settings["boxes"]).replace("\n", " ") for b in [*settings["boxes"], LOCAL]}
+        names = [*settings["boxes"], LOCAL, f"{next(iter(settings['boxes']))}{UNIFORM}"]
+        boxes = {b: box_label(b, settings["boxes"]).replace("\n", " ") for b in names}
         table = tables.capacity_table(numbers, study.models, boxes, settings["likelihoods"], f"{where}/metrics.csv")
         return _capacity_words(settings), [table]
 
