@@ -39,8 +39,15 @@ def path_frames(frames: LabelledFrames) -> np.ndarray:
     return np.array([k for k, i in enumerate(frames.info) if i.get("part") == "path"], int)
 
 
-def freeze_checks(table: pd.DataFrame, path: Path, system: SystemConfig, labels: Path, seconds: dict) -> None:
-    """Write a table of comparisons and, beside it, its provenance; ``seconds`` is the time of every check."""
+def freeze_checks(
+    table: pd.DataFrame, path: Path, system: SystemConfig, labels: Path, seconds: dict, others: Path | None = None
+) -> None:
+    """Write a table of comparisons and, beside it, its provenance.
+
+    Args:
+        seconds: how long every check took.
+        others: file of the set of others that was compared with, if any; its digest is recorded.
+    """
     write_csv(path, table[COLUMNS])
     used = ("python", "platform", "pyscf", "numpy", "scipy")
     write_json(
@@ -49,6 +56,7 @@ def freeze_checks(table: pd.DataFrame, path: Path, system: SystemConfig, labels:
             "file": path.name,
             "sha256": file_digest(path),
             "labels_sha256": file_digest(labels),
+            **({"others": {"file": others.name, "sha256": file_digest(others)}} if others else {}),
             "level": system.reference.identity(),
             "seconds": seconds,
             "versions": {k: v for k, v in versions().items() if k in used},

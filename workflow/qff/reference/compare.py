@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         labels = Path(system.reference.frozen)
         frames = read_frozen(labels, system)
         table, seconds = compare(options.system, frames, system, options.frames, options.forces, options.qm22)
-        freeze_checks(table, Path(system.reference.checks), system, labels, seconds)
+        freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
     except QffError as error:
         print(error, file=sys.stderr)
         return 1
