@@ -245,6 +245,12 @@ def test_every_system_of_the_learning_curves_is_checked(tmp_path):
     assert load_study(content, tmp_path).systems["water"].split.n_train == 50
 
 
+def test_an_overlay_can_drop_a_learning_curve():
+    """Snakemake joins mappings key by key: null is how an overlay takes a system of the study out."""
+    study = load_study(changed(GOOD, "scaling.sizes", {"lih": None, "h2o": [5, 40]}))
+    assert study.config.scaling.sizes == {"h2o": [5, 40]}
+
+
 def test_a_model_without_settings_for_a_system(tmp_path):
     with_water(tmp_path, 50, {"qnn": {}})
     with pytest.raises(ConfigError, match=r"models.yaml, qnn_full_range.systems: no settings for system 'water'"):
