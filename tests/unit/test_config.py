@@ -247,6 +247,12 @@ def test_every_system_of_the_learning_curves_is_checked(tmp_path):
     assert load_study(content, tmp_path).systems["water"].split.n_train == 50
 
 
+def test_an_overlay_can_drop_a_learning_curve():
+    """Snakemake joins mappings key by key: null is how an overlay takes a system of the study out."""
+    study = load_study(changed(GOOD, "scaling.sizes", {"lih": None, "h2o": [5, 40]}))
+    assert study.config.scaling.sizes == {"h2o": [5, 40]}
+
+
 def test_models_are_used_where_they_have_settings(tmp_path):
     with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
     study = load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)

@@ -5,7 +5,7 @@ row is one number held against another, both in eV or eV/Å: ``check, frame, com
 the energy, else 3·atom + axis. The checks are
 
 - ``basis``: a random sample of the set, in the check basis;
-- ``path``: frames of the symmetric path, in the check basis: its minimum, its middle (planar) and others;
+- ``path``: frames of the symmetric path, in the check basis: its minimum in either basis, its middle (planar), others;
 - ``slope``: force components, against fourth-order central differences of energies at the level of the labels;
 - ``qm22``: energies at our level of a sample of the published QM-22 geometries, against the published ones (``frame`` counts in that file).
 """
@@ -39,8 +39,15 @@ def path_frames(frames: LabelledFrames) -> np.ndarray:
     return np.array([k for k, i in enumerate(frames.info) if i.get("part") == "path"], int)
 
 
-def freeze_checks(table: pd.DataFrame, path: Path, system: SystemConfig, labels: Path, seconds: dict) -> None:
-    """Write a table of comparisons and, beside it, its provenance; ``seconds`` is the time of every check."""
+def freeze_checks(
+    table: pd.DataFrame, path: Path, system: SystemConfig, labels: Path, seconds: dict, others: Path | None = None
+) -> None:
+    """Write a table of comparisons and, beside it, its provenance.
+
+    Args:
+        seconds: how long every check took.
+        others: file of the set of others that was compared with, if any; its digest is recorded.
+    """
     write_csv(path, table[COLUMNS])
     used = ("python", "platform", "pyscf", "numpy", "scipy")
     write_json(
@@ -49,6 +56,7 @@ def freeze_checks(table: pd.DataFrame, path: Path, system: SystemConfig, labels:
             "file": path.name,
             "sha256": file_digest(path),
             "labels_sha256": file_digest(labels),
+            **({"others": {"file": others.name, "sha256": file_digest(others)}} if others else {}),
             "level": system.reference.identity(),
             "seconds": seconds,
             "versions": {k: v for k, v in versions().items() if k in used},
@@ -128,9 +136,8 @@ def summarise(
     path = table[table.check == "path"].set_index("frame")
     if len(path):
         indices = path_frames(frames)
-        lowest, middle = indices[frames.energies[indices].argmin()], indices[len(indices) // 2]
         for variant, column in ((system.reference.basis, "ours"), (system.reference.check_basis, "other")):
-            barrier = (path.loc[middle, column] - path.loc[lowest, column]) * EV_IN_MEV
+            barrier = (path.loc[indices[len(indices) // 2], column] - path[column].min()) * EV_IN_MEV
             found[variant] = {"inversion_barrier": ("meV", float(barrier))}
     qm22 = table[table.check == "qm22"]
     for limit in WINDOWS_EV:

@@ -45,6 +45,28 @@ def compare_basis(
     return rows
 
 
+def compare_path(frames: LabelledFrames, system: SystemConfig) -> list[tuple]:
+    """Rows of frames of the symmetric path in the check basis, from one end to the planar form in the middle.
+
+    From the minimum of the labels the path is followed downhill, so that the minimum in the check basis is there too.
+    """
+    path = path_frames(frames)
+    middle = len(path) // 2
+    rows: dict[int, tuple] = {}
+
+    def at(step: int) -> float:
+        if step not in rows:
+            (rows[step],) = compare_basis(frames, system, [int(path[step])], "path", False)
+        return rows[step][-1]
+
+    for step in np.linspace(0, middle, N_PATH - 1).astype(int).tolist():
+        at(step)
+    lowest = int(frames.energies[path[: middle + 1]].argmin())
+    while (best := min(range(max(lowest - 1, 0), min(lowest + 1, middle) + 1), key=at)) != lowest:
+        lowest = best
+    return [rows[step] for step in sorted(rows)]
+
+
 def compare_slopes(
     frames: LabelledFrames, system: SystemConfig, indices: list[int], n_components: int, rng: np.random.Generator
 ) -> list[tuple]:
@@ -93,10 +115,7 @@ def compare(
     if qm22:
         tasks["qm22"] = lambda: compare_energies(qm22, system, 20, generator(0, STREAM, name, "qm22"))
     if len(path):
-        lowest, middle = path[frames.energies[path].argmin()], path[len(path) // 2]
-        spread = path[np.linspace(0, len(path) // 2, N_PATH - 1).astype(int)]
-        chosen = np.unique([lowest, middle, *spread]).tolist()
-        tasks["path"] = lambda: compare_basis(frames, system, chosen, "path", False)
+        tasks["path"] = lambda: compare_path(frames, system)
     rows, seconds = [], {}
     for check, task in tasks.items():
         start = time.perf_counter()
@@ -120,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
         labels = Path(system.reference.frozen)
         frames = read_frozen(labels, system)
         table, seconds = compare(options.system, frames, system, options.frames, options.forces, options.qm22)
-        freeze_checks(table, Path(system.reference.checks), system, labels, seconds)
+        freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
     except QffError as error:
         print(error, file=sys.stderr)
         return 1
