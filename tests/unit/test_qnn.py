@@ -53,6 +53,18 @@ def test_separable_twin_is_an_average_of_functions_of_one_feature():
     assert all(abs(f(a) - f()) > 1e-4 for a in range(3))
 
 
+def test_separable_twin_is_even_and_the_entangling_circuit_is_not():
+    """RX(φ)* = RX(-φ), RY and σ_Z are real; RZZ is not. On arccos x an even function is a polynomial in x."""
+    rng = np.random.default_rng(0)
+    phi = torch.as_tensor(rng.uniform(-1, 1, (1, 5, 3)))
+    for entangling, even in ((False, True), (True, False)):
+        circuit = build_circuit("kiss", n_qubits=3, layers=4, entangling=entangling)
+        engine = build_engine("batched", circuit)
+        theta = torch.as_tensor(rng.uniform(0, 2 * np.pi, (1, circuit.n_parameters)))
+        difference = (engine.evaluate(theta, phi)[0] - engine.evaluate(theta, -phi)[0]).abs().max()
+        assert (float(difference) < 1e-12) == even
+
+
 @pytest.mark.parametrize("block", ["triples", "initial_block"])
 def test_separable_twin_has_no_entangling_blocks(block):
     with pytest.raises(ConfigError, match="entangling: false"):

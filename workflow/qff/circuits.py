@@ -88,7 +88,9 @@ def kiss(
 
     ``entangling: false`` is the separable twin: no RXX, RZZ, RZZZ. The qubits then know nothing of each other, and the
     readout is the mean of σ_Z over all of them (the first alone would see one feature): f is an average of functions
-    of one feature each, D·N parameters. ``encoding: rz`` encodes with RZ instead; on |0⟩ the first one is then idle.
+    of one feature each, D·N parameters. Each is even: complex conjugation turns RX(φ) into RX(-φ) and leaves RY and σ_Z
+    as they are (a sum of cos nφ, n ≤ D+1). Choose a feature map that can do with even functions. ``encoding: rz``
+    encodes with RZ instead; on |0⟩ the first one is then idle.
     """
     import pennylane as qml
 

@@ -15,6 +15,10 @@ def _arcsin(x):
     return x.arcsin(), 1 / (1 - x * x).sqrt()
 
 
+def _arccos(x):
+    return x.arccos(), -1 / (1 - x * x).sqrt()
+
+
 def _pi_arcsin_arccos(x):
     """W of the LiH slide: r ↦ (πr, arcsin r, arccos r)."""
     slope = 1 / (1 - x * x).sqrt()
@@ -29,7 +33,7 @@ def _identity(x):
 
 
 # Name → function: scaled coordinates x (B, K) → features (B, F) and dfeature/dx of the coordinate each comes from.
-FEATURE_MAPS = {"identity": _identity, "arcsin": _arcsin, "pi_arcsin_arccos": _pi_arcsin_arccos}
+FEATURE_MAPS = {"identity": _identity, "arcsin": _arcsin, "arccos": _arccos, "pi_arcsin_arccos": _pi_arcsin_arccos}
 
 
 class QNN(Architecture):
