@@ -10,12 +10,14 @@ from typing import Any
 
 from qff.config.reading import read_yaml, suggest, validate, with_types
 from qff.config.study import (
+    BESIDE,
     CapacityConfig,
     Config,
     DynamicsConfig,
     ModelConfig,
     MoleculesConfig,
     ReferenceConfig,
+    Role,
     ScalingConfig,
     TrackingConfig,
     TrainingConfig,
@@ -45,6 +47,7 @@ __all__ = [
     "MoleculesConfig",
     "Name",
     "ReferenceConfig",
+    "Role",
     "ScalingConfig",
     "ScanConfig",
     "SplitConfig",
@@ -107,6 +110,13 @@ class Study(Strict):
         """Those of the models that have settings for a system, or for the one it is like, in their order."""
         known = self.systems[system].like or system
         return [name for name in models if known in self.models[name].systems]
+
+    def shown(self, system: str, role: Role) -> list[str]:
+        """Models of a role made for a system, after those they are held against; none if the role has none there."""
+        made = self.models_of(system, self.config.models)
+        own = [name for name in made if self.models[name].role == role]
+        beside = [name for name in made if name in BESIDE[role] and name not in own]
+        return beside + own if own else []
 
     def training_of(self, model: str, **changes: Any) -> TrainingConfig:
         """Training of a model: the study's, with ``changes`` and what the model states for itself.

@@ -201,6 +201,7 @@ def simulate_model(
             metrics=flat(found),
             artifacts=[Path(metrics_path).name],
             model=name,
+            role=potential.model.role,
             seed=str(seed),
         )
     pooled = observables.stability(path)

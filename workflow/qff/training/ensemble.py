@@ -44,6 +44,13 @@ class Ensemble:
             return solve(self.architecture, *data, on_curve=options.get("on_curve"))
         return train(self.architecture, initial, *data, **options)
 
+    def describe(self, config: TrainingConfig) -> dict[str, object]:
+        """What trained it, for run records: keys of ``config``; a linear architecture knows nothing but the loss."""
+        found = config.model_dump()
+        if not self.architecture.linear:
+            return found
+        return {"optimiser": "least_squares", **{k: found[k] for k in ("force_weight", "printed_loss")}}
+
     def potentials(self, model: ModelConfig, parameters: np.ndarray) -> list[Potential]:
         """One potential per member from parameters (S, P)."""
         columns = (self.center.numpy(), self.width.numpy(), self.shift.tolist(), self.scale.tolist())
