@@ -17,6 +17,7 @@ from qff.config.study import (
     MoleculesConfig,
     ReferenceConfig,
     ScalingConfig,
+    StartsConfig,
     TrackingConfig,
     TrainingConfig,
 )
@@ -26,7 +27,6 @@ from qff.config.systems import (
     LevelConfig,
     ScanConfig,
     SplitConfig,
-    StartsConfig,
     SystemConfig,
 )
 from qff.config.types import Name, Strict
@@ -75,6 +75,7 @@ class Study(Strict):
             ("scaling.models", config.scaling.models, config.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
+            ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):
             for name in used:
                 if name not in known:

@@ -93,6 +93,19 @@ class ScalingConfig(Strict):
     steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
 
 
+class StartsConfig(Strict):
+    """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
+
+    temperatures_k: list[Positive] = Field(
+        default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
+    )
+    mode_energies_mev: list[NonNegative] = Field(
+        default=[0.0],
+        min_length=1,
+        description="Kinetic energies in the softest normal mode, in turn, in place of its thermal one if not 0 (meV).",
+    )
+
+
 class MoleculesConfig(Strict):
     """Dynamics of molecules of more than two atoms."""
 
@@ -101,6 +114,8 @@ class MoleculesConfig(Strict):
     trajectories: PositiveInt = Field(
         default=20, description="Trajectories of every model, at least; its seeds share them evenly."
     )
+
+    starts: dict[Name, StartsConfig] = Field(default={}, description="Starts for each system.")
 
     @model_validator(mode="after")
     def _check(self):
