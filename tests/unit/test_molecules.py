@@ -333,6 +333,37 @@ def test_rates_over_the_same_starts():
     assert low < other["inversion_rate_ratio"][1] < high
     nothing = observables.rate_ratio(theirs, times, 0 * theirs, times, rng)
     assert np.isnan(nothing["inversion_rate_ratio_low"][1])
+    early = np.where(np.arange(20) < 5, 20.0, 10000.0)  # five stopped after one inversion within 20 fs
+    some = observables.rate_ratio(np.where(early < 1000, 1, theirs), early, theirs, times, rng)
+    assert [v for _, v in some.values()] == [1.0, 1.0, 1.0]
+    none = observables.rate_ratio(theirs, np.full(20, 20.0), theirs, times, rng)
+    assert np.isnan([v for _, v in none.values()]).all()
+
+
+class Flat:
+    """An umbrella without a barrier: the planar form is the minimum."""
+
+    def __init__(self, place):
+        self._place, self._reference = place, place.reference
+
+    def energy_and_forces(self, positions):
+        energies, forces = self._reference.energy_and_forces(positions)
+        a, b, c, d = np.moveaxis(positions, 1, 0)
+        normal = np.cross(c - b, d - b)
+        volume = ((a - b) * normal).sum(-1)  # 0 in the plane
+        slope = np.stack([normal, np.cross(d - a, c - a), np.cross(b - a, d - a), np.cross(c - a, b - a)], 1)
+        return energies + 2 * volume**2, forces - 4 * volume[:, None, None] * slope
+
+
+def test_a_potential_without_a_barrier_has_none(places):
+    """Newton's method then finds the planar form from everywhere: no zero barrier is made of that."""
+    place = places["h3o"]
+    flat = Flat(place)
+    positions = place.frames.positions[:3]
+    move = 1e-5 * np.random.default_rng(1).normal(size=positions.shape)
+    change = flat.energy_and_forces(positions + move)[0] - flat.energy_and_forces(positions - move)[0]
+    np.testing.assert_allclose(change, -2 * (flat.energy_and_forces(positions)[1] * move).sum((1, 2)), atol=1e-9)
+    assert np.isnan(stationary.barrier(flat, place)["inversion_barrier"][1])
 
 
 def test_deviation_needs_the_whole_length():

@@ -17,6 +17,7 @@ from qff.config.study import (
     MoleculesConfig,
     ReferenceConfig,
     ScalingConfig,
+    StartsConfig,
     TrackingConfig,
     TrainingConfig,
 )
@@ -27,7 +28,6 @@ from qff.config.systems import (
     LevelConfig,
     ScanConfig,
     SplitConfig,
-    StartsConfig,
     SystemConfig,
 )
 from qff.config.types import Name, Strict
@@ -77,6 +77,7 @@ class Study(Strict):
             ("scaling.models", config.scaling.models, config.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
+            ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):
             for name in used:
                 if name not in known:
@@ -99,8 +100,6 @@ class Study(Strict):
                 )
         for model in config.models:
             self.training_of(model)
-            if not any(self.models_of(system, [model]) for system in config.systems):
-                raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
         return self
 
     def models_of(self, system: str, models: list[str]) -> list[str]:
