@@ -248,7 +248,14 @@ def test_resumed_training_equals_uninterrupted(system, model, optimiser, tmp_pat
 
 @pytest.mark.parametrize(
     ("system", "model", "count"),
-    [("lih", "qnn", 50), ("lih", "nn", 50), ("lih", "nn_biased", 50), ("lih", "behler_parrinello", 422), ("h2o", "behler_parrinello", 1642), ("h3o", "behler_parrinello", 2214)],
+    [
+        ("lih", "qnn", 50),
+        ("lih", "nn", 50),
+        ("lih", "nn_biased", 50),
+        ("lih", "behler_parrinello", 422),
+        ("h2o", "behler_parrinello", 1642),
+        ("h3o", "behler_parrinello", 2214),
+    ],
 )
 def test_parameter_counts(system, model, count):
     assert build_architecture(System(system, STUDY.systems[system]), STUDY.models[model]).n_parameters == count

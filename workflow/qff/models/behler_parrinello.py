@@ -44,7 +44,9 @@ class BehlerParrinello(Architecture):
             raise ConfigError(f"hidden widths {settings['hidden']}: at least one layer of at least one neuron")
         if "symmetry_functions" in settings:
             if extra := {"cutoff_ang", "radial"} & set(settings):
-                raise ConfigError(f"{', '.join(sorted(extra))}: not beside symmetry_functions, which hold their cutoffs")
+                raise ConfigError(
+                    f"{', '.join(sorted(extra))}: not beside symmetry_functions, which hold their cutoffs"
+                )
             functions = [parse_function(line) for line in settings["symmetry_functions"].strip().splitlines()]
         else:
             functions = _radial_for_all_pairs(system.symbols, settings["cutoff_ang"], settings["radial"])

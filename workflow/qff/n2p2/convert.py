@@ -74,7 +74,9 @@ def to_potential(n2p2: N2P2Potential, system: System, name: str = "n2p2") -> Pot
     """
     settings = n2p2.settings
     if set(settings.elements) != set(system.symbols):
-        raise DataError(f"the potential is made for {', '.join(settings.elements)}; {system.name} has {', '.join(system.symbols)}")
+        raise DataError(
+            f"the potential is made for {', '.join(settings.elements)}; {system.name} has {', '.join(system.symbols)}"
+        )
     hidden = set(settings.hidden.values())
     tanh = ("t",) * (len(settings.activations) - 1) + ("l",)
     if len(hidden) > 1 or settings.activations != tanh or settings.normalise_nodes:

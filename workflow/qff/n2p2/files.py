@@ -41,7 +41,9 @@ def read_lines(path: Path) -> Iterator[Line]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; a potential of n2p2 has input.nn, scaling.data and weights.ZZZ.data") from None
+        raise DataError(
+            f"{path}: no such file; a potential of n2p2 has input.nn, scaling.data and weights.ZZZ.data"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: unreadable ({error})") from None
     for number, line in enumerate(text.splitlines(), 1):

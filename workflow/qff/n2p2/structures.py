@@ -98,6 +98,12 @@ def write_structures(path: str | Path, structures: Iterable[ase.Atoms]) -> None:
             rows += ["lattice " + " ".join(map(exact, vector)) for vector in atoms.cell]
         for k, symbol in enumerate(atoms.get_chemical_symbols()):
             numbers = [charges[k], energies[k], *forces[k]]
-            rows.append(f"atom {' '.join(map(exact, atoms.positions[k]))} {symbol:>2s} {' '.join(map(exact, numbers))}")
-        rows += [f"energy {exact(results.get('energy', 0.0))}", f"charge {exact(atoms.info.get('charge', 0.0))}", "end"]
+            rows.append(
+                f"atom {' '.join(map(exact, atoms.positions[k]))} {symbol:>2s} {' '.join(map(exact, numbers))}"
+            )
+        rows += [
+            f"energy {exact(results.get('energy', 0.0))}",
+            f"charge {exact(atoms.info.get('charge', 0.0))}",
+            "end",
+        ]
     write_text(path, "\n".join(rows) + "\n")

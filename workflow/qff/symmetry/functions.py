@@ -87,7 +87,9 @@ def by_centre(functions: Iterable[SymmetryFunction]) -> dict[str, list[SymmetryF
     the first layer follow that order, not the order of ``input.nn``.
     """
     functions = sorted(functions, key=_n2p2_order)
-    return {centre: [f for f in functions if f.centre == centre] for centre in dict.fromkeys(f.centre for f in functions)}
+    return {
+        centre: [f for f in functions if f.centre == centre] for centre in dict.fromkeys(f.centre for f in functions)
+    }
 
 
 def _n2p2_order(f: SymmetryFunction):
