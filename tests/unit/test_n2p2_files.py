@@ -65,7 +65,9 @@ def test_reading_and_writing_keep_every_bit(tmp_path):
     for element in ("H", "O"):
         assert np.array_equal(read.scaling[element], potential.scaling[element])
         for name in ("weights", "biases"):
-            pairs = zip(getattr(read.networks[element], name), getattr(potential.networks[element], name), strict=True)
+            pairs = zip(
+                getattr(read.networks[element], name), getattr(potential.networks[element], name), strict=True
+            )
             assert all(torch.equal(a, b) for a, b in pairs)
     read.write(tmp_path / "third")
     for path in again.iterdir():
@@ -124,7 +126,9 @@ def test_activations_have_their_slopes(letter):
     value, slope = ACTIVATIONS[letter](x)
     (expected,) = torch.autograd.grad(value.sum(), x)
     torch.testing.assert_close(slope, expected)
-    network = Network([torch.ones(1, 1).double(), torch.ones(1, 1).double()], [torch.zeros(1).double()] * 2, (letter, "l"))
+    network = Network(
+        [torch.ones(1, 1).double(), torch.ones(1, 1).double()], [torch.zeros(1).double()] * 2, (letter, "l")
+    )
     torch.testing.assert_close(network.value_and_gradient(x[:, None].detach())[0], value.detach())
 
 
