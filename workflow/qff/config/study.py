@@ -52,7 +52,11 @@ class TrainingConfig(Strict):
     kalman_force_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.1, description="Part of the force components that kalman sees in an epoch, beside all energies."
     )
-    kalman_block: PositiveInt = Field(default=20, description="Energies and force components per update of kalman.")
+    kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
+    kalman_eta_max: Positive = Field(
+        default=100.0,
+        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+    )
     starts: PositiveInt = Field(
         default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."
     )
