@@ -49,7 +49,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 |---|---|---|---|
 | `qnn` | `circuit` | | registered circuit (`kiss`) or `file.py:function` |
 | | `feature_map` | | `pi_arcsin_arccos`, `arcsin`, `arccos` or `identity` of the scaled coordinates |
-| | `feature_scale` | 1.0 | multiplies the features |
+| | `input_scale` | 1.0 | multiplies the scaled coordinates before the feature map: with 0.5 the bounds are ±0.475 |
 | | `initial_center` | `zero` | centre of the initial angles: `zero`, or `echo`, where every encoding undoes the one before |
 | | `initial_spread` | 0.1 | standard deviation (rad) of initial angles, or `uniform` for 0 … 2π |
 | | `engine` | `batched` | `batched`, or `pennylane` for circuits the batched engine refuses (slower) |
@@ -58,8 +58,11 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `bias` | true | biases in the hidden layers |
 | | `output_bias` | as `bias` | bias of the output |
 | | `shift` | false | feed (x+1)/2 instead of x |
-| `behler_parrinello` | `cutoff_ang` | | cutoff radius (Å) |
-| | `radial` | | list of [η (Å⁻²), r_s (Å)] of the symmetry functions |
+| `behler_parrinello` | `symmetry_functions` | | one per line as n2p2's `symfunction_short` (bohr), types 2, 3 and 9 |
+| | `cutoff_ang` | | instead of `symmetry_functions`: cutoff radius (Å) of `radial` |
+| | `radial` | | list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements |
+| | `cutoff_type` | 1 | cutoff function, 0–8 as in n2p2 (1 cosine, 2 tanh³) |
+| | `inner_cutoff` | 0 | α: part of the cutoff radius below which the cutoff function is 1 |
 | | `hidden` | | hidden widths of every element network |
 | `polynomial` | `degree` | | largest total degree in the scaled bonds and angles, averaged over permutations of equal atoms |
 | `kernel` | `centres` | | number of kernels, on the first training frames |

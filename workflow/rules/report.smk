@@ -289,14 +289,6 @@ rule plot_dynamics:
         "../scripts/plot_dynamics.py"
 
 
-def potentials_of(file):
-    """A file of the fitted reference and of every model's dynamics."""
-    return lambda w: [
-        f"{RESULTS}/dynamics/{w.system}/{name}/{file}"
-        for name in ("reference", *STUDY.models_of(w.system, CONFIG.dynamics.models))
-    ]
-
-
 rule plot_vibrations:
     """Densities of states, and how energy and trajectories last."""
     input:

@@ -19,6 +19,7 @@ from qff.config.study import (
     ReferenceConfig,
     Role,
     ScalingConfig,
+    StartsConfig,
     TrackingConfig,
     TrainingConfig,
 )
@@ -29,7 +30,6 @@ from qff.config.systems import (
     LevelConfig,
     ScanConfig,
     SplitConfig,
-    StartsConfig,
     SystemConfig,
 )
 from qff.config.types import Name, Strict
@@ -80,6 +80,7 @@ class Study(Strict):
             ("scaling.models", config.scaling.models, config.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
+            ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):
             for name in used:
                 if name not in known:
@@ -102,8 +103,6 @@ class Study(Strict):
                 )
         for model in config.models:
             self.training_of(model)
-            if not any(self.models_of(system, [model]) for system in config.systems):
-                raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
         return self
 
     def models_of(self, system: str, models: list[str]) -> list[str]:

@@ -70,7 +70,14 @@ class TrainingConfig(Strict):
     kalman_force_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.1, description="Part of the force components that kalman sees in an epoch, beside all energies."
     )
-    kalman_block: PositiveInt = Field(default=20, description="Energies and force components per update of kalman.")
+    kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
+    kalman_eta_max: Positive = Field(
+        default=100.0,
+        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+    )
+    starts: PositiveInt = Field(
+        default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."
+    )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
         default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."
@@ -130,6 +137,19 @@ class ScalingConfig(Strict):
         return self
 
 
+class StartsConfig(Strict):
+    """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
+
+    temperatures_k: list[Positive] = Field(
+        default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
+    )
+    mode_energies_mev: list[NonNegative] = Field(
+        default=[0.0],
+        min_length=1,
+        description="Kinetic energies in the softest normal mode, in turn, in place of its thermal one if not 0 (meV).",
+    )
+
+
 class MoleculesConfig(Strict):
     """Dynamics of molecules of more than two atoms."""
 
@@ -138,6 +158,8 @@ class MoleculesConfig(Strict):
     trajectories: PositiveInt = Field(
         default=20, description="Trajectories of every model, at least; its seeds share them evenly."
     )
+
+    starts: dict[Name, StartsConfig] = Field(default={}, description="Starts for each system.")
 
     @model_validator(mode="after")
     def _check(self):

@@ -28,6 +28,7 @@ STEPS = {  # what a step is
     "kalman": "epochs",
     "levenberg_marquardt": "evaluations of residuals and Jacobian",
 }
+STEP_NAMES = {"kalman": "epochs"}
 HYDROGENS = ("force_rmse_h", "force RMSE on H (eV/Å)")
 PARTS = ("train", "validation", "test")  # of a split; other parts are test sets of their own
 
@@ -50,8 +51,8 @@ def training_words(config: dict, metrics: pd.DataFrame) -> list[str]:
     return [
         f"{config['seeds']} seeds, each with its own split and initial parameters; {' / '.join(frames) or 'no'} training "
         f"frames. Unless the table says otherwise a model is trained by {OPTIMISERS[training['optimiser']]} with "
-        f"{training['steps']} {STEPS[training['optimiser']]} and force weight χ = {training['force_weight']:g} Å²; the "
-        "parameters that validate best are kept. Models that are linear in their coefficients are solved by least squares "
+        f"{training['steps']} {STEPS[training['optimiser']]}, {_starts(training['starts'])} and force weight χ = "
+        f"{training['force_weight']:g} Å²; the parameters that validate best are kept. Models that are linear in their coefficients are solved by least squares "
         "of the same loss."
     ]
 
@@ -110,11 +111,16 @@ def other_sets_table(metrics: pd.DataFrame, labels: dict[str, str], source: str)
     return Table("Other test sets: energy RMSE (meV)", ["model", *parts], rows, source, note)
 
 
+def _starts(count: int) -> str:
+    return "one start per seed" if count == 1 else f"{count} starts per seed"
+
+
 def how_trained(found: dict | None) -> str:
-    """Optimiser; in small print its steps, the force weight if there is none, and the time."""
+    """Optimiser; in small print its steps and starts, the force weight if it is zero, and the time."""
     if found is None:
         return MISSING
-    small = [f"{found['steps']} steps"] if "steps" in found else []
+    small = [f"{found['steps']} {STEP_NAMES.get(found['optimiser'], 'steps')}"] if "steps" in found else []
+    small += [f"best of {found['starts']} starts"] if found.get("starts", 1) > 1 else []
     small += ["energies only"] if found.get("force_weight") == 0 else []
     small += [f"{number(found['training_seconds'])} s"] if found.get("training_seconds") is not None else []
     return "\n".join([OPTIMISERS[found["optimiser"]], *([", ".join(small)] if small else [])])

@@ -32,7 +32,7 @@ def train_size(
     splits = read_splits(splits_path, len(frames))[:n_seeds]
     ensemble = build_ensemble(architecture, frames, splits, n_train)
     checkpoint = Path(run_path).parent / "checkpoint.safetensors"
-    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits))
+    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint)
     rows = []
     record = place.record("scaling", [labels_path, splits_path], system=system, model=entry.name, role=entry.role)

@@ -52,7 +52,7 @@ def train_model(
         write_json(live, record.live())
 
     checkpoint = folder / "checkpoint.safetensors"
-    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits))
+    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint, on_curve=show)
     show(result.curves)
     for potential, path in zip(ensemble.potentials(entry, result.parameters), model_paths, strict=True):
