@@ -1,5 +1,7 @@
 """The physics that every potential must pass, quantum or classical."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,11 @@ from qff.models import Potential, build_architecture, load
 from qff.models.architecture import Inputs
 from qff.systems import System
 from qff.training.ensemble import build_ensemble, initial_ensemble
+from safetensors import safe_open
 
 STUDY = load_study(read_yaml("config/config.yaml"))
 CASES = [(s, m) for m, entry in STUDY.models.items() for s in entry.systems]
-SOLVED = ("polynomial", "kernel")  # kinds that train in closed form
-ITERATED = [(s, m) for s, m in CASES if STUDY.models[m].kind not in SOLVED]
+ITERATED = [(s, m) for s, m in CASES if not STUDY.models[m].closed_form]
 
 
 def random_potential(system: str, model: str, seed: int = 0) -> Potential:
@@ -253,7 +255,10 @@ def test_resumed_training_equals_uninterrupted(system, model, optimiser, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         ensemble.train(initial, config, checkpoint=checkpoint, on_curve=stop)
     assert checkpoint.exists()
+    with safe_open(checkpoint, "pt") as handle:
+        spent = json.loads(handle.metadata()["task"])["seconds"]
     resumed = ensemble.train(initial, config, checkpoint=checkpoint)
+    assert resumed.seconds > spent > 0
     assert np.array_equal(whole.parameters, resumed.parameters)
     assert whole.curves.equals(resumed.curves)
     assert calls == 17

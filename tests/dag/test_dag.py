@@ -136,6 +136,25 @@ def test_frozen_comparisons_belong_to_the_study(tmp_path):
     assert re.search(r"^check_labels\s+2$", done.stdout, re.MULTILINE)
 
 
+def test_every_role_has_its_figures(tmp_path):
+    """LiH has no optimiser study; a model that is solved has no loss curves."""
+    models = "models=[qnn,nn,nn_biased,kernel,qnn_bfgs,qnn_full_range]"
+    others = ["capacity={models: []}", "scaling={sizes: {lih: null, h2o: null, h3o: null}}", "dynamics={models: []}"]
+    done = fresh(tmp_path, "--config", "systems=[lih,h2o]", models, *others)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = re.findall(
+        r"figures/(\w+)\.svg", next(x for x in done.stdout.splitlines() if "report.html" in x or "claims.csv, " in x)
+    )
+    found = {name for name in figures if name.startswith(("errors", "optimiser", "choices", "training"))}
+    assert found == {
+        "errors_lih", "choices_lih", "training_lih", "errors_h2o", "optimisers_h2o", "optimiser_curves_h2o", "choices_h2o",
+        "training_h2o",
+    }  # fmt: skip
+    (inputs,) = (x for x in done.stdout.splitlines() if re.search(r"input: .*train/h2o/qnn_bfgs/curves.csv", x))
+    assert "train/h2o/nn_biased/run.json" in inputs
+    assert not re.search(r"input: .*kernel/curves.csv", done.stdout)
+
+
 def test_every_process_sees_the_same_jobs_and_parameters(tmp_path):
     """No time, random number, memory address or order of a set: a second run has nothing to do."""
     first = parameters(place(tmp_path / "a"), PYTHONHASHSEED="1")

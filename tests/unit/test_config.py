@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from qff.config import Config, SystemConfig, load_study, read_yaml, validate, with_types
+from qff.config import Config, ModelConfig, SystemConfig, load_study, read_yaml, validate, with_types
 from qff.errors import ConfigError
 from qff.models import build_architecture
 from qff.systems import System
@@ -335,3 +335,19 @@ def test_nested_numbers_of_the_command_line_are_read():
         "dynamics": {"time_step_fs": -0.25},
         "training": {"optimiser": "adam"},
     }
+
+
+def test_models_are_shown_beside_those_they_are_held_against():
+    models = ["qnn_bfgs", "qnn_from_zero", "nn", "qnn", "kernel"]
+    study = load_study({"profile": "few", "seed": 1, "seeds": 2, "systems": ["lih", "h2o"], "models": models})
+    assert study.shown("h2o", "comparison") == ["nn", "qnn", "kernel"]
+    assert study.shown("h2o", "optimiser") == ["nn", "qnn", "qnn_bfgs"]
+    assert study.shown("h2o", "choice") == ["qnn", "qnn_from_zero"]
+    assert study.shown("lih", "comparison") == ["nn", "qnn", "kernel"]
+    assert study.shown("lih", "optimiser") == study.shown("lih", "choice") == []
+
+
+def test_an_unknown_role_is_refused():
+    entry = {"name": "qnn", "label": "QNN", "kind": "qnn", "role": "extra", "systems": {"lih": {}}}
+    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser' or 'choice'"):
+        validate(ModelConfig, entry, "qnn")

@@ -1,5 +1,8 @@
 """Errors on test frames: of all atoms, of hydrogens alone, and of every part of a set."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +92,10 @@ def test_every_part_of_the_set_has_its_errors(study, tmp_path):
     metrics = pd.read_csv(paths["metrics"])
     found = metrics[metrics.quantity == "force_rmse_h"].set_index("split").value
     assert set(found.index) == {"train", "validation", "test", "grid"}
+    (run,) = json.loads(Path(paths["run"]).read_text(encoding="utf-8"))["runs"]
+    assert run["tags"] == {"system": "h2o", "model": "nn", "role": "comparison", "seed": "0"}
+    assert run["metrics"]["grid_force_rmse_h_ev_per_ang"] == pytest.approx(found["grid"])
+    assert "test_energy_rmse_mev" in run["metrics"]
     assert len(pd.read_csv(paths["predictions"])) == len(splits[0]["test"]) * 10
     _, forces = potential.energy_and_forces(frames.positions[1000:])
     difference = (forces - frames.forces[1000:])[:, 1:]

@@ -197,6 +197,20 @@ def test_a_ridge_is_the_minimum_of_loss_plus_penalty(name):
         np.testing.assert_allclose(left, (matrix.T @ target).numpy(), atol=1e-8 * np.abs(matrix.T @ target).max())
 
 
+def test_the_configuration_knows_which_models_are_linear(study):
+    for system in ("lih", "h2o"):
+        for name in study.models_of(system, list(study.models)):
+            architecture = build_architecture(System(system, study.systems[system]), study.models[name])
+            assert architecture.linear == study.models[name].closed_form, name
+
+
+def test_records_of_a_linear_model_state_no_steps():
+    ensemble = ensemble_of("h2o", "polynomial", degree=2)
+    said = {**ensemble.describe(TrainingConfig()), **ensemble.architecture.describe()}
+    assert said["optimiser"] == "least squares"
+    assert "steps" not in said
+
+
 def test_training_in_closed_form_gives_what_a_loop_gives():
     """Curves with a row per ridge and length; the kept parameters are those of the row that validates best."""
     ensemble = ensemble_of("h2o", "kernel", n_train=40, seeds=2, centres=20, length_scales=[0.5, 1.0])

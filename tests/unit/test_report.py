@@ -14,11 +14,14 @@ from qff.config import Config
 from qff.errors import DataError
 from qff.figures import dynamics, style
 from qff.figures.errors import errors_figure
+from qff.figures.training import optimisers_figure
 from qff.metrics import metric_rows, metric_table
 from qff.provenance import RunRecord, write_csv, write_json
 from qff.report.build import Study, build, cite
+from qff.report.errors import errors_table, how_trained, other_sets_table
 from qff.report.numbers import interval, median_range, number
 from qff.report.published import config_changes, differences, number_changes, read_numbers
+from qff.report.reference import reference_tables
 from qff.report.tables import capacity_table
 from qff.report.words import answer, decisive
 from qff.stages.claims import judge_claims
@@ -117,12 +120,12 @@ def study_folder(results: Path, scale: float = 1.0) -> Path:
     return results
 
 
-def report_of(results: Path, published: Path, **changes) -> str:
+def report_of(results: Path, published: Path, shown: dict | None = None, **changes) -> str:
     build_report(
         config=config(**changes),
         systems={"lih": "LiH"},
         models=LABELS,
-        shown=SHOWN,
+        shown=shown or SHOWN,
         captions={"errors": "A caption with <angle brackets>."},
         results_path=str(results),
         published_path=str(published),
@@ -390,3 +393,92 @@ def test_the_median_seed_counts_a_stopped_trajectory_as_worst():
     assert dynamics.median_seed(pd.concat(paths), reference) == 2
     paths[1] = paths[1].iloc[:5]
     assert dynamics.median_seed(pd.concat(paths), reference) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ({"optimiser": "adam", "steps": 9, "force_weight": 0.0, "training_seconds": 2.0}, "Adam\n9 steps, energies only, 2 s"),
+        ({"optimiser": "kalman", "steps": 9, "starts": 3, "force_weight": 1.0}, "extended Kalman filter\n9 epochs, best of 3 starts"),
+        ({"optimiser": "least squares", "force_weight": 1.0, "training_seconds": 0.5}, "least squares\n0.500 s"),
+        (None, "–"),
+    ],
+)  # fmt: skip
+def test_how_a_model_was_trained(found, text):
+    assert how_trained(found) == text
+
+
+def test_sections_hold_the_models_of_their_role(results, tmp_path):
+    """A study of the optimiser that is not there is not mentioned; one that is there has its table and words."""
+    html = report_of(results, tmp_path / "none")
+    assert "Errors on the test set" in html
+    assert "Levenberg–Marquardt<small>3000 steps, 120 s" in html
+    assert "Optimiser study" not in html
+    assert "Sensitivity to our choices" not in html
+    shown = {"lih": {"comparison": ["nn"], "optimiser": ["qnn"], "choice": []}}
+    (results / "figures/errors_lih.svg").rename(results / "figures/optimisers_lih.svg")
+    html = report_of(results, tmp_path / "none", shown)
+    main, study = (
+        html.split(f'<section id="{name}">')[1].split("</section>")[0] for name in ("training", "optimisers")
+    )
+    assert re.findall(r'<th scope="row">(.*?)</th>', main) == ["NN &lt;b&gt;bold&lt;/b&gt;"]
+    assert re.findall(r'<th scope="row">(.*?)</th>', study) == ["QNN"]
+    assert "A step costs different time" in study
+    assert 'id="fig-optimisers_lih"' in study
+
+
+def errors_of(hydrogen: float) -> pd.DataFrame:
+    rows = metric_rows({"n_parameters": ("1", 50)}, system="h2o", model="qnn")
+    for seed, split in ((0, "train"), (0, "test"), (0, "grid"), (1, "train"), (1, "test"), (1, "grid")):
+        found = {
+            "energy_rmse": ("meV", {"train": 1.0, "test": 2.0, "grid": 30.0}[split] + seed),
+            "force_rmse": ("eV/Ang", 0.2),
+            "force_rmse_h": ("eV/Ang", hydrogen),
+        }
+        rows += metric_rows(found, system="h2o", model="qnn", n_train=80, seed=seed, split=split)
+    return metric_table(rows)
+
+
+def test_hydrogen_has_a_column_where_it_differs():
+    found = errors_table(errors_of(0.1), {"qnn": "QNN"}, {}, "choice", "here")
+    row = dict(zip(found.header, found.rows[0], strict=True))
+    assert found.title == "Sensitivity to our choices"
+    assert (row["parameters"], row["force RMSE (eV/Å)"], row["force RMSE on H (eV/Å)"]) == ("50", "0.200", "0.100")
+    assert row["energy RMSE in training (meV)"] == "1.50\n1 to 2"
+    assert not any("on H" in h for h in errors_table(errors_of(0.2), {"qnn": "QNN"}, {}, "choice", "here").header)
+
+
+def test_other_test_sets_have_a_table():
+    found = other_sets_table(errors_of(0.1), {"qnn": "QNN", "nn": "NN"}, "here")
+    assert (found.header, found.rows) == (["model", "grid"], [["QNN", "30.5\n30 to 31"]])
+    assert other_sets_table(table_of_numbers(), LABELS, "here").rows == []
+
+
+def test_comparisons_of_the_labels_have_tables():
+    rows = []
+    agreement = {"qm22_energy_rmse": 5.0, "qm22_energy_mae": 4.0, "qm22_correlation": 0.9, "qm22_slope": 1.1}
+    for variant, frames in (("", 90), ("below_0_5_ev", 30)):
+        found = {q: ("1", v) for q, v in {**agreement, "qm22_frames": frames}.items()}
+        rows += metric_rows(found, system="h3o", model="reference", variant=variant)
+    for variant, barrier in (("cc-pvdz", 150.0), ("aug-cc-pvtz", 80.5), ("ccsd_t", 149.0), ("", 148.0)):
+        rows += metric_rows({"inversion_barrier": ("meV", barrier)}, system="h3o", model="reference", variant=variant)
+    labels = {"params": {"mode": "frozen", "basis": "cc-pvdz"}, "metrics": {"force_consistency_ev_per_ang": 1e-5}}
+    checks = {"params": {"basis": "cc-pvdz", "check_basis": "aug-cc-pvtz"}, "metrics": {}}
+    recorded, barriers, qm22 = reference_tables([labels, checks], metric_table(rows), "here", "there")
+    assert ["largest net force (eV/Å) or torque (eV) of a frame", "1.00·10⁻⁵"] in recorded.rows
+    assert barriers.rows == [["cc-pvdz", "150"], ["aug-cc-pvtz", "80.500"]]
+    assert [row[:3] for row in qm22.rows] == [["up to 0.5 eV", "30", "5"], ["all", "90", "5"]]
+    fci = {"params": {"basis": "cc-pvdz"}, "metrics": {"fci_error_max_mev": 0.3}}
+    recorded, *others = reference_tables([labels, fci], metric_table([]), "here", "there")
+    assert ["largest difference of forces and slope of the energies (eV/Å)", "1.00·10⁻⁵"] in recorded.rows
+    assert not any(table.rows for table in others)
+
+
+def test_curves_of_optimisers_are_drawn_over_steps_and_time():
+    step = np.tile([1, 10, 100], 2)
+    names = [f"{part}_{q}" for part in ("train", "validation") for q in ("energy_rmse_mev", "force_rmse_ev_per_ang")]
+    table = pd.DataFrame({"step": step, "seed": np.repeat([0, 1], 3), **dict.fromkeys(names, 1.0 / step)})
+    figure = optimisers_figure({"qnn": table, "nn": table}, {"qnn": 50.0, "nn": 200.0}, style.looks(LABELS))
+    steps, time = ([line.get_xdata()[-1] for line in axis.lines] for axis in figure.axes[:2])
+    assert steps == [100, 100, 100, 100]
+    assert time == [50, 50, 200, 200]
