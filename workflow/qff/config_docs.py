@@ -58,8 +58,11 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `bias` | true | biases in the hidden layers |
 | | `output_bias` | as `bias` | bias of the output |
 | | `shift` | false | feed (x+1)/2 instead of x |
-| `behler_parrinello` | `cutoff_ang` | | cutoff radius (Å) |
-| | `radial` | | list of [η (Å⁻²), r_s (Å)] of the symmetry functions |
+| `behler_parrinello` | `symmetry_functions` | | one per line as n2p2's `symfunction_short` (bohr), types 2, 3 and 9 |
+| | `cutoff_ang` | | instead of `symmetry_functions`: cutoff radius (Å) of `radial` |
+| | `radial` | | list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements |
+| | `cutoff_type` | 1 | cutoff function, 0–8 as in n2p2 (1 cosine, 2 tanh³) |
+| | `inner_cutoff` | 0 | α: part of the cutoff radius below which the cutoff function is 1 |
 | | `hidden` | | hidden widths of every element network |
 | `polynomial` | `degree` | | largest total degree in the scaled bonds and angles, averaged over permutations of equal atoms |
 | `kernel` | `centres` | | number of kernels, on the first training frames |

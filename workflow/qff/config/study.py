@@ -52,7 +52,11 @@ class TrainingConfig(Strict):
     kalman_force_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.1, description="Part of the force components that kalman sees in an epoch, beside all energies."
     )
-    kalman_block: PositiveInt = Field(default=20, description="Energies and force components per update of kalman.")
+    kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
+    kalman_eta_max: Positive = Field(
+        default=100.0,
+        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+    )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
         default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."

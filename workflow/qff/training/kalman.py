@@ -89,18 +89,18 @@ class KalmanTraining:
         members, self._frames = training.energies.shape
         components = training.forces[0, 0].numel()
         self._n_forces = round(config.kalman_force_fraction * self._frames * components)
-        weight = 0.0
-        if self._n_forces and config.force_weight:
-            weight = math.sqrt(config.force_weight / components * self._frames * components / self._n_forces)
-        else:
+        if not config.force_weight:
             self._n_forces = 0
+        weight = math.sqrt(config.force_weight * self._frames / max(self._n_forces, 1))
         # Every observation: (S, B, 1 + 3A), the energy and the weighted force components of a frame.
         energies = (training.energies - shift[:, None]) / scale[:, None]
         forces = training.forces.flatten(2) * (weight / scale)[:, None, None]
         self._targets = torch.cat([energies[..., None], forces], 2)
         self._directions = -weight * training.inputs.directions.expand(members, *[-1] * 4).flatten(3)  # (S, B, K, 3A)
         updates = math.ceil((self._frames + self._n_forces) / self._block)
-        self._filter = KalmanFilter(q_decay=_DECADE / updates, eta_growth=_DECADE / updates)
+        self._filter = KalmanFilter(
+            q_decay=_DECADE / updates, eta_growth=_DECADE / updates, eta_max=config.kalman_eta_max
+        )
 
     def start(self, theta: torch.Tensor) -> State:
         return self._filter.start(theta)
