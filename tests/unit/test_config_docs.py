@@ -19,7 +19,8 @@ from qff.models.nn import NeuralNetwork
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
-    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch"
+    "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
+    "reference.scan.focus_density", "stretch",
 }  # fmt: skip
 
 

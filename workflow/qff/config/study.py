@@ -49,8 +49,8 @@ class TrainingConfig(Strict):
     )
     kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
     kalman_eta_max: Positive = Field(
-        default=100.0,
-        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+        default=1000.0,
+        description="Largest inverse variance of the observation noise of kalman, in units of half the energy range.",
     )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
