@@ -49,7 +49,7 @@ class TrainingConfig(Strict):
     )
     kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
     kalman_eta_max: Positive = Field(
-        default=1000.0,
+        default=100.0,
         description="Largest inverse variance of the observation noise of kalman, in units of half the energy range.",
     )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
