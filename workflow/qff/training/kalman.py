@@ -21,6 +21,8 @@ _DECADE = 2.302  # n2p2's η grows by this exponent, a factor of ten, in every e
 # The process noise falls over most of the training, and in the rest nearly all observations count alike. n2p2's fall
 # to 1e-6 within four epochs ends learning early where labels are exact; without a fall noisy labels are followed.
 _Q0, _FINAL_Q_ETA, _COOLING = 0.01, 1e-7, 0.7
+# Weights stay near their start unless data ask for more (n2p2: 0.01): functions are smoother where no frame is.
+_EPSILON = 1.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class KalmanTraining:
         q_min = _FINAL_Q_ETA / eta_max
         cooling = math.log(_Q0 / q_min) / (_COOLING * config.steps * updates)
         self._filter = KalmanFilter(
-            q0=_Q0, q_min=q_min, q_decay=cooling, eta_growth=_DECADE / updates, eta_max=eta_max
+            epsilon=_EPSILON, q0=_Q0, q_min=q_min, q_decay=cooling, eta_growth=_DECADE / updates, eta_max=eta_max
         )
 
     def start(self, theta: torch.Tensor) -> State:
