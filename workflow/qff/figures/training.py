@@ -24,7 +24,7 @@ def training_figure(curves: dict[str, pd.DataFrame], look: dict[str, style.Look]
     names = [*curves, "legend"]
     names += ["."] * (-len(names) % COLUMNS)
     rows = [names[i : i + COLUMNS] for i in range(0, len(names), COLUMNS)]
-    figure, axes = style.canvas(rows, 2.3 * len(rows))
+    figure, axes = style.canvas(rows, 2.4 * len(rows))
     shown = pd.concat(curves.values())
     losses = pd.concat([shown.train_loss_ev2, shown.validation_loss_ev2])
     for model, table in curves.items():
@@ -38,6 +38,7 @@ def training_figure(curves: dict[str, pd.DataFrame], look: dict[str, style.Look]
         axis.set(title=look[model].label, xlabel="optimiser step", ylabel="loss (eV²)")
         axis.set_xlim(left=0)
         axis.label_outer()
+        axis.tick_params(labelbottom=True)  # optimisers differ in their numbers of steps
     axes["legend"].axis("off")
     handles = [
         Line2D([], [], color="#0072B2", linewidth=1.2, label="training (colour)"),
@@ -61,7 +62,10 @@ def optimisers_figure(
         seconds: model → wall time of training all seeds together.
     """
     mosaic = [[f"{error}/{x}" for x in ("steps", "time")] for error in ERRORS]
-    figure, axes = style.canvas(mosaic, 5.8 + 0.2 * -(-len(curves) // 3), sharex="col", sharey="row")
+    figure, axes = style.canvas(mosaic, 5.8 + 0.2 * -(-len(curves) // 3))
+    for (left, right), (above, below) in zip(mosaic, zip(*mosaic, strict=True), strict=True):
+        axes[right].sharey(axes[left])
+        axes[below].sharex(axes[above])
     for error, label in ERRORS.items():
         steps, time = (axes[f"{error}/{x}"] for x in ("steps", "time"))
         drawn = []

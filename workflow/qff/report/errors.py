@@ -19,7 +19,7 @@ OPTIMISERS = {
     "cobyla": "COBYLA",
     "kalman": "extended Kalman filter",
     "levenberg_marquardt": "Levenberg–Marquardt",
-    "least_squares": "least squares",
+    "least squares": "least squares",
 }
 STEPS = {  # what a step is
     "adam": "evaluations of loss and gradient",

@@ -61,11 +61,8 @@ class Ensemble:
         )  # fmt: skip
 
     def describe(self, config: TrainingConfig) -> dict[str, object]:
-        """What trained it, for run records: keys of ``config``; a linear architecture knows nothing but the loss."""
-        found = config.model_dump()
-        if not self.architecture.linear:
-            return found
-        return {"optimiser": "least_squares", **{k: found[k] for k in ("force_weight", "printed_loss")}}
+        """Keys of ``config`` that had a say, for run records: for a linear architecture those of the loss alone."""
+        return config.model_dump(include={"force_weight", "printed_loss"} if self.architecture.linear else None)
 
     def potentials(self, model: ModelConfig, parameters: np.ndarray) -> list[Potential]:
         """One potential per member from parameters (S, P)."""
