@@ -75,6 +75,7 @@ def random_circuit(seed: int, n_qubits: int = 3, n_gates: int = 14) -> Circuit:
 CIRCUITS = {
     "lih": build_circuit("kiss", n_qubits=3, layers=10),
     "full": build_circuit("kiss", n_qubits=3, layers=3, connectivity="full", triples=True, initial_block=True),
+    "rz": build_circuit("kiss", n_qubits=3, layers=3, connectivity="full", encoding="rz"),
     "separable": build_circuit("kiss", n_qubits=3, layers=4, entangling=False),
     "equivariant": build_circuit("equivariant", n_qubits=4, layers=2),
     "amplitude": build_circuit("amplitude", n_qubits=3, layers=2),
@@ -145,6 +146,24 @@ def test_jacobian_is_the_gradient_of_every_frame(name):
     torch.testing.assert_close(f, values.detach(), rtol=0, atol=1e-14)
     for ours, plain in zip((f, jacobian), engine.torch.jacobian(theta, phi), strict=True):
         torch.testing.assert_close(plain, ours, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_linearisation_is_the_gradient_of_every_frame_and_direction(name):
+    """Jacobians of values and directional derivatives, also where an angle is a product of parameter and feature."""
+    circuit = CIRCUITS[name]
+    engine = build_engine("batched", circuit)
+    theta, phi, dphi = arguments(circuit)
+    f, df, jacobian, along = engine.linearise(theta, phi, dphi)
+    leaf = theta.clone().requires_grad_(True)
+    values, slopes = engine.evaluate(leaf, phi, dphi)
+    torch.testing.assert_close(f, values.detach(), rtol=0, atol=1e-12)
+    torch.testing.assert_close(df, slopes.detach(), rtol=0, atol=1e-12)
+    outputs, mine = torch.cat([values[..., None], slopes], 2), torch.cat([jacobian[:, :, None], along], 2)
+    for frame in range(outputs.shape[1]):
+        for k in range(outputs.shape[2]):
+            (gradient,) = torch.autograd.grad(outputs[:, frame, k].sum(), leaf, retain_graph=True)
+            torch.testing.assert_close(mine[:, frame, k], gradient, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no accelerator")

@@ -21,7 +21,9 @@ from qff.models.polynomial import Polynomial
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
-    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch", "relative_steps", "training.kalman_force_fraction"}  # fmt: skip
+    "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
+    "reference.scan.focus_density", "stretch", "relative_steps",
+}  # fmt: skip
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:
@@ -132,7 +134,7 @@ def test_settings_of_networks_are_those_of_their_docstrings(kind, architecture):
 def test_settings_of_circuits_are_those_of_their_builders(study):
     with open("config/README.md", encoding="utf-8") as handle:
         others = next(line for line in handle if line.startswith("| | others |"))
-    assert set(re.findall(r"`(\w+)`", others.split("`kiss`:")[1])) - {"linear", "full"} == set(
+    assert set(re.findall(r"`(\w+)`", re.sub(r" \([^)]*\)", "", others.split("`kiss`:")[1]))) == set(
         inspect.signature(BUILDERS["kiss"]).parameters
     )
 

@@ -73,7 +73,7 @@ class TrainingConfig(Strict):
     kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
     kalman_eta_max: Positive = Field(
         default=100.0,
-        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+        description="Largest inverse variance of the observation noise of kalman, in units of half the energy range.",
     )
     starts: PositiveInt = Field(
         default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."

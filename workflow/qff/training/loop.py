@@ -164,7 +164,8 @@ def _resume(path: Path | None, key: str):
         with safe_open(path, "pt") as handle:
             task = json.loads(handle.metadata()["task"])
             reached = task["step"], task["seconds"]
-            arrays = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+            # Copies, aligned as all tensors are: matrix products round differently in memory that is not.
+            arrays = {k: handle.get_tensor(k).clone() for k in handle.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError):
         return None
     if task["key"] != key:
