@@ -399,7 +399,7 @@ def test_the_median_seed_counts_a_stopped_trajectory_as_worst():
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        ({"optimiser": "adam", "steps": 9, "force_weight": 0.0, "training_seconds": 2.0}, "Adam\n9 steps, energies only, 2 s"),
+        ({"optimiser": "adam", "steps": 9, "force_weight": 0.0, "training_seconds": 2.0}, "Adam\n9 steps, energies only\n2 s"),
         ({"optimiser": "kalman", "steps": 9, "starts": 3, "force_weight": 1.0}, "extended Kalman filter\n9 epochs, best of 3 starts"),
         ({"optimiser": "least squares", "force_weight": 1.0, "training_seconds": 0.5}, "least squares\n0.500 s"),
         (None, "–"),
@@ -413,7 +413,7 @@ def test_sections_hold_the_models_of_their_role(results, tmp_path):
     """A study of the optimiser that is not there is not mentioned; one that is there has its table and words."""
     html = report_of(results, tmp_path / "none")
     assert "Errors on the test set" in html
-    assert "Levenberg–Marquardt<small>3000 steps, 120 s" in html
+    assert "Levenberg–Marquardt<small>3000 steps</small><small>120 s" in html
     assert "Optimiser study" not in html
     assert "Sensitivity to our choices" not in html
     shown = {"lih": {"comparison": ["nn"], "optimiser": ["qnn"], "choice": []}}

@@ -73,6 +73,26 @@ def of_systems(path, systems, models):
     return [f for s in systems for f in expand(path, system=s, model=STUDY.models_of(s, models))]
 
 
+def shown(system, role):
+    """Models of a role, beside those they are held against."""
+    return STUDY.shown(system, role)
+
+
+def iterated(system, role):
+    """Those of them that an optimiser trains: they have loss curves."""
+    return [name for name in shown(system, role) if not STUDY.models[name].closed_form]
+
+
+def with_models(role, models=shown):
+    """Systems that have such models."""
+    return [name for name in CONFIG.systems if models(name, role)]
+
+
+def of_role(path, role, models=shown):
+    """Function of wildcards: a file of each of the models of a role."""
+    return lambda w: expand(path, system=w.system, model=models(w.system, role))
+
+
 def seeds_of(wildcards):
     """Trained potentials of all seeds."""
     return expand(

@@ -18,22 +18,6 @@ TRACKED = [
 # Figure of test errors → role of the models that it shows.
 ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice"}
 
-
-def shown(system, role):
-    """Models of a role, beside those they are held against."""
-    return STUDY.shown(system, role)
-
-
-def iterated(system, role):
-    """Those of them that an optimiser trains: they have loss curves."""
-    return [name for name in shown(system, role) if not STUDY.models[name].closed_form]
-
-
-def with_models(role, models=shown):
-    """Systems that have such models."""
-    return [name for name in CONFIG.systems if models(name, role)]
-
-
 # Kind of figure → systems that it is drawn for.
 KINDS = {
     "reference": SCANS,
@@ -51,11 +35,6 @@ CAPTIONS = {
     kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()
     for kind in KINDS
 }
-
-
-def of_role(path, role, models=shown):
-    """Function of wildcards: a file of each of the models of a role."""
-    return lambda w: expand(path, system=w.system, model=models(w.system, role))
 
 
 rule plot_reference:

@@ -119,11 +119,12 @@ def how_trained(found: dict | None) -> str:
     """Optimiser; in small print its steps and starts, the force weight if it is zero, and the time."""
     if found is None:
         return MISSING
-    small = [f"{found['steps']} {STEP_NAMES.get(found['optimiser'], 'steps')}"] if "steps" in found else []
-    small += [f"best of {found['starts']} starts"] if found.get("starts", 1) > 1 else []
-    small += ["energies only"] if found.get("force_weight") == 0 else []
-    small += [f"{number(found['training_seconds'])} s"] if found.get("training_seconds") is not None else []
-    return "\n".join([OPTIMISERS[found["optimiser"]], *([", ".join(small)] if small else [])])
+    amount = [f"{found['steps']} {STEP_NAMES.get(found['optimiser'], 'steps')}"] if "steps" in found else []
+    amount += [f"best of {found['starts']} starts"] if found.get("starts", 1) > 1 else []
+    amount += ["energies only"] if found.get("force_weight") == 0 else []
+    time = found.get("training_seconds")
+    lines = [OPTIMISERS[found["optimiser"]], ", ".join(amount), "" if time is None else f"{number(time)} s"]
+    return "\n".join(filter(None, lines))
 
 
 def _with_errors(metrics: pd.DataFrame, labels: dict[str, str]) -> list[str]:
