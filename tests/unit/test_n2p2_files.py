@@ -1,6 +1,7 @@
 """n2p2's files: what is read is written to the last bit, and what is wrong is named."""
 
 import math
+from itertools import pairwise
 
 import ase
 import numpy as np
@@ -43,7 +44,7 @@ def write_potential(folder, text=INPUT, seed=0):
     rows = [f"{e} {k} {rng.uniform(0, 0.1)} {rng.uniform(0.5, 1)} 0.3 0.1" for e, k in ((1, 1), (1, 2), (2, 1))]
     (folder / "scaling.data").write_text("# statistics\n" + "\n".join(rows) + "\n")
     for charge, widths in ((1, (2, 3, 2, 1)), (8, (1, 4, 2, 1))):
-        count = sum(a * b + b for a, b in zip(widths, widths[1:], strict=False))
+        count = sum(a * b + b for a, b in pairwise(widths))
         numbers = rng.uniform(-1, 1, count).tolist()
         (folder / f"weights.{charge:03d}.data").write_text("\n".join(f"{x!r} a" for x in numbers))
     return folder
