@@ -43,7 +43,11 @@ def changed(content, path: str, value):
         ("training.steps", 0, "training.steps"),
         ("seeds", 10.0, "seeds: .*integer.*10.0"),
         ("seed", None, "seed: .*integer"),
-        ("training.optimiser", "bgfs", r"training.optimiser: .*'kalman' or 'levenberg_marquardt': did you mean 'bfgs'\?"),
+        (
+            "training.optimiser",
+            "bgfs",
+            r"training.optimiser: .*'kalman' or 'levenberg_marquardt': did you mean 'bfgs'\?",
+        ),
         ("training.optimiser", "sgd", r"training.optimiser: .*'kalman' or 'levenberg_marquardt' \(got 'sgd'\)"),
         ("training.learning_rate", "fast", "training.learning_rate: .*number"),
         ("training.learning_rate", True, "training.learning_rate: .*number"),
