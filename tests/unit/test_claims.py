@@ -166,6 +166,19 @@ def test_judge_writes_one_row_per_measure():
     assert (absent.n_seeds == 0).all()
 
 
+def test_another_set_of_the_molecule_stands_in_for_it():
+    claim = Claim(
+        source="s", statement="t", system="lih", published="p", evidence="errors_lih", measures=[measure(at_most=2.0)]
+    )
+    numbers = table(qnn=[1.0, 1.1, 1.05])
+    other = numbers.assign(system="lih_theirs")
+    found = judge({"a.b": claim}, other, "study", {"lih": "lih_theirs"})
+    assert found.system.tolist() == ["lih_theirs"]
+    assert found.evidence.tolist() == ["errors_lih_theirs"]
+    assert found.verdict.tolist() == ["reproduced"]
+    assert judge({"a.b": claim}, other, "study").verdict.tolist() == ["not_tested"]
+
+
 def test_ambiguous_measures_are_refused():
     doubled = pd.concat([table(qnn=[1.0, 2.0])] * 2)
     with pytest.raises(ConfigError, match="several numbers per seed"):
@@ -294,6 +307,15 @@ def test_bad_claims_files(tmp_path, content, message):
         load_claims(path)
 
 
+# Quantities of the dynamics of molecules (tests/unit/test_molecules.py) that claims may judge.
+MOLECULES = {
+    "surviving_fraction",
+    "inversion_barrier_error",
+    "path_rmse",
+    *(f"vdos_peak_deviation_{k}" for k in (1, 2, 3)),
+}
+
+
 def test_the_studys_claims_refer_to_what_is_measured(study):
     config = study.config
     boxes, first = [*config.capacity.boxes, "local"], config.capacity.likelihoods[0]
@@ -304,7 +326,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
     tested = set(errors(one, ["Li", "H"]))
     time = np.arange(0, config.dynamics.length_fs + 1)
     path = pd.DataFrame({"time_fs": time, "distance_ang": 1.6 + 0.1 * np.sin(time), "total_energy_ev": 0.0 * time})
-    simulated = set(observables(path, path, 2))
+    simulated = set(observables(path, path, 2)) | MOLECULES
     published = pd.read_csv("results/published/metrics.csv")
     published[["variant", "split"]] = published[["variant", "split"]].fillna("")
     claims = load_claims("config/claims.yaml")

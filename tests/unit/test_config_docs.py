@@ -21,7 +21,9 @@ from qff.models.polynomial import Polynomial
 NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
-    "training.learning_rate", "capacity.boxes", "reference.scan.focus_density", "stretch", "relative_steps", "training.kalman_force_fraction"}  # fmt: skip
+    "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
+    "reference.scan.focus_density", "stretch", "relative_steps",
+}  # fmt: skip
 
 
 def schema(name: str) -> jsonschema.Draft202012Validator:

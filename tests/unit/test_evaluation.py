@@ -79,7 +79,7 @@ def test_every_part_of_the_set_has_its_errors(study, tmp_path):
     architecture = build_architecture(System("h2o", config), study.models["nn"])
     splits = read_splits(paths["splits"], len(frames))
     ensemble = build_ensemble(architecture, frames, splits)
-    (potential,) = ensemble.potentials(study.models["nn"], initial_ensemble(architecture, 0, "nn", 1))
+    (potential,) = ensemble.potentials(study.models["nn"], initial_ensemble(architecture, 0, "nn", 1)[:, 0])
     model = tmp_path / "model.safetensors"
     potential.save(model)
     evaluate_model(

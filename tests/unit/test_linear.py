@@ -205,7 +205,7 @@ def test_training_in_closed_form_gives_what_a_loop_gives():
     result = ensemble.train(initial, TrainingConfig(), on_curve=lambda curves: seen.append(len(curves)))
     assert seen == [2 * len(RIDGES), 4 * len(RIDGES)]
     assert result.curves.step.max() == 2 * len(RIDGES)
-    assert result.parameters.shape == initial.shape
+    assert result.parameters.shape == initial[:, 0].shape
     theta = torch.as_tensor(result.parameters)
     predicted = predict(ensemble.architecture, theta, ensemble.validation.inputs, ensemble.shift, ensemble.scale)
     kept = losses(*predicted, ensemble.validation, TrainingConfig())

@@ -19,6 +19,7 @@ from qff.dynamics.on_the_fly import OnTheFlyPotential
 from qff.dynamics.reference import FittedReference
 from qff.dynamics.starts import velocities
 from qff.errors import DataError, DomainError, ModelFileError
+from qff.figures import molecules, style
 from qff.models import Potential, build_architecture
 from qff.systems import System
 from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2, SPEED_OF_LIGHT_CM_PER_FS
@@ -333,6 +334,37 @@ def test_rates_over_the_same_starts():
     assert low < other["inversion_rate_ratio"][1] < high
     nothing = observables.rate_ratio(theirs, times, 0 * theirs, times, rng)
     assert np.isnan(nothing["inversion_rate_ratio_low"][1])
+    early = np.where(np.arange(20) < 5, 20.0, 10000.0)  # five stopped after one inversion within 20 fs
+    some = observables.rate_ratio(np.where(early < 1000, 1, theirs), early, theirs, times, rng)
+    assert [v for _, v in some.values()] == [1.0, 1.0, 1.0]
+    none = observables.rate_ratio(theirs, np.full(20, 20.0), theirs, times, rng)
+    assert np.isnan([v for _, v in none.values()]).all()
+
+
+class Flat:
+    """An umbrella without a barrier: the planar form is the minimum."""
+
+    def __init__(self, place):
+        self._place, self._reference = place, place.reference
+
+    def energy_and_forces(self, positions):
+        energies, forces = self._reference.energy_and_forces(positions)
+        a, b, c, d = np.moveaxis(positions, 1, 0)
+        normal = np.cross(c - b, d - b)
+        volume = ((a - b) * normal).sum(-1)  # 0 in the plane
+        slope = np.stack([normal, np.cross(d - a, c - a), np.cross(b - a, d - a), np.cross(c - a, b - a)], 1)
+        return energies + 2 * volume**2, forces - 4 * volume[:, None, None] * slope
+
+
+def test_a_potential_without_a_barrier_has_none(places):
+    """Newton's method then finds the planar form from everywhere: no zero barrier is made of that."""
+    place = places["h3o"]
+    flat = Flat(place)
+    positions = place.frames.positions[:3]
+    move = 1e-5 * np.random.default_rng(1).normal(size=positions.shape)
+    change = flat.energy_and_forces(positions + move)[0] - flat.energy_and_forces(positions - move)[0]
+    np.testing.assert_allclose(change, -2 * (flat.energy_and_forces(positions)[1] * move).sum((1, 2)), atol=1e-9)
+    assert np.isnan(stationary.barrier(flat, place)["inversion_barrier"][1])
 
 
 def test_deviation_needs_the_whole_length():
@@ -383,3 +415,36 @@ def test_an_ensemble_is_its_members(study, water, model):
     stranger = Potential(other, study.models["nn"], np.zeros(87), np.zeros(3), np.ones(3), 0.0, 1.0)
     with pytest.raises(ModelFileError, match="different models"):
         PotentialEnsemble([members[0], stranger])
+
+
+def test_harmonic_wavenumbers_share_a_panel_unless_a_wide_gap_parts_them():
+    assert molecules.bands(np.array([3931.6, 1691.6, 3825.3])) == [(1491.6, 1891.6), (3625.3, 4131.6)]
+    assert molecules.bands(np.array([100.0])) == [(0.0, 300.0)]
+
+
+def test_figures_of_a_model_that_stops_at_once(tmp_path):
+    """Nothing to average, no rate: the reference is drawn all the same."""
+    grid = np.arange(0, 5000, 3.3)
+    reference = pd.DataFrame({"wavenumber_inverse_cm": grid, "density_cm": np.exp(-(((grid - 1690) / 20) ** 2))})
+    energy = pd.DataFrame({"time_fs": [50.0, 150.0], "change_mev": [0.0, 0.1], "alive": [4, 4]})
+    look = style.looks({"qnn": "QNN"})
+    figure = molecules.vibrations_figure(
+        reference,
+        {"qnn": reference.assign(density_cm=np.nan)},
+        np.array([1691.6]),
+        {"reference": energy, "qnn": energy.assign(change_mev=np.nan, alive=0)},
+        look,
+    )
+    style.save(figure, str(tmp_path / "a.svg"), str(tmp_path / "a.png"))
+    heights = np.linspace(-0.4, 0.4, 9)
+    curve = pd.DataFrame({"height_ang": heights, "label_ev": -(heights**2), "energy_ev": -(heights**2) + 0.01})
+    path = pd.DataFrame({"start": 0, "time_fs": [0.0, 1.0], "height_ang": [0.3, 0.2]})
+    figure = molecules.inversion_figure(
+        {"reference": curve, "qnn": curve.assign(seed=0)},
+        {"reference": path, "qnn": path[:1]},
+        pd.DataFrame({"model": ["reference", "qnn"], "value": [24.0, np.nan]}),
+        look,
+    )
+    style.save(figure, str(tmp_path / "b.svg"), str(tmp_path / "b.png"))
+    assert [t.get_text() for t in figure.axes[-1].get_yticklabels()] == ["fitted reference", "QNN"]
+    assert all((tmp_path / f"{name}.png").stat().st_size > 10000 for name in "ab")

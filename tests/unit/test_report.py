@@ -25,6 +25,8 @@ from qff.stages.claims import judge_claims
 from qff.stages.report import build_report
 
 LABELS = {"qnn": "QNN", "nn": "NN <b>bold</b>"}
+SHOWN = {"lih": {"comparison": list(LABELS), "optimiser": [], "choice": []}}
+TRAINED = {"optimiser": "levenberg_marquardt", "steps": 3000, "force_weight": 1.0, "seed": 0}
 CLAIMS = {
     "kiss.lih.energy": {
         "source": "Kiss et al. 2022, slides; doi 10.1088/2632-2153/ac7d3c",
@@ -88,7 +90,9 @@ def study_folder(results: Path, scale: float = 1.0) -> Path:
         record = RunRecord(
             stage, profile="study", code_digest="0123456789abcdef", inputs=[str(results / "claims.yaml")]
         )
-        record.add(f"{stage}-lih", params={"n": 1}, metrics={"n_frames": 160}, system="lih")
+        for model in LABELS if stage == "train" else [""]:
+            params, metrics = (TRAINED, {"training_seconds": 120.0}) if model else ({"n": 1}, {"n_frames": 160})
+            record.add(f"{stage}-{model}-lih", params=params, metrics=metrics, system="lih", model=model)
         record.write(results / stage / "lih/run.json", [])
     judge_claims(
         context=context,
@@ -118,6 +122,7 @@ def report_of(results: Path, published: Path, **changes) -> str:
         config=config(**changes),
         systems={"lih": "LiH"},
         models=LABELS,
+        shown=SHOWN,
         captions={"errors": "A caption with <angle brackets>."},
         results_path=str(results),
         published_path=str(published),
@@ -189,7 +194,7 @@ def test_cost_and_provenance(results, tmp_path):
 def test_an_incomplete_study_is_refused(results, tmp_path):
     (results / "metrics.csv").unlink()
     with pytest.raises(DataError, match="no complete study"):
-        build(Study(config(), {"lih": "LiH"}, LABELS), results, tmp_path / "none")
+        build(Study(config(), {"lih": "LiH"}, LABELS, SHOWN), results, tmp_path / "none")
 
 
 def test_no_record_and_identical_record_are_said(results, published, tmp_path):

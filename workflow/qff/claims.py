@@ -222,11 +222,18 @@ def combine(verdicts: list[str]) -> str:
     return "reproduced"
 
 
-def judge(claims: dict[str, Claim], metrics: pd.DataFrame, profile: str) -> pd.DataFrame:
-    """One row per measure of every claim whose system is in the study; the rest is ``not_tested``."""
+def judge(
+    claims: dict[str, Claim], metrics: pd.DataFrame, profile: str, stand_ins: dict[str, str] | None = None
+) -> pd.DataFrame:
+    """One row per measure of every claim whose system is in the study; the rest is ``not_tested``.
+
+    Args:
+        stand_ins: system of a claim → system that is judged in its place, another set of the same molecule.
+    """
     rows = []
     for claim_id, claim in claims.items():
-        found = [measure_estimate(metrics, claim.system, m) for m in claim.measures]
+        system = (stand_ins or {}).get(claim.system, claim.system)
+        found = [measure_estimate(metrics, system, m) for m in claim.measures]
         verdicts = [verdict_of(m, e) for m, (e, _) in zip(claim.measures, found, strict=True)]
         for measure, (value, unit), verdict in zip(claim.measures, found, verdicts, strict=True):
             rows.append(
@@ -234,7 +241,7 @@ def judge(claims: dict[str, Claim], metrics: pd.DataFrame, profile: str) -> pd.D
                     "claim_id": claim_id,
                     "source": claim.source,
                     "statement": claim.statement,
-                    "system": claim.system,
+                    "system": system,
                     "measure": measure.label,
                     "quantity": measure.quantity,
                     "unit": unit,
@@ -246,7 +253,7 @@ def judge(claims: dict[str, Claim], metrics: pd.DataFrame, profile: str) -> pd.D
                     "n_seeds": value.n_seeds if value else 0,
                     "measure_verdict": verdict,
                     "verdict": combine(verdicts),
-                    "evidence": claim.evidence,
+                    "evidence": claim.evidence.replace(f"_{claim.system}", f"_{system}"),
                     "command": f"snakemake --cores all results/{profile}/claims.csv",
                 }
             )

@@ -49,7 +49,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 |---|---|---|---|
 | `qnn` | `circuit` | | registered circuit (`kiss`) or `file.py:function` |
 | | `feature_map` | | `pi_arcsin_arccos`, `arcsin`, `arccos` or `identity` of the scaled coordinates |
-| | `feature_scale` | 1.0 | multiplies the features |
+| | `input_scale` | 1.0 | multiplies the scaled coordinates before the feature map: with 0.5 the bounds are ±0.475 |
 | | `initial_center` | `zero` | centre of the initial angles: `zero`, or `echo`, where every encoding undoes the one before |
 | | `initial_spread` | 0.1 | standard deviation (rad) of initial angles, or `uniform` for 0 … 2π |
 | | `engine` | `batched` | `batched`, or `pennylane` for circuits the batched engine refuses (slower) |

@@ -42,5 +42,10 @@ rule judge_claims:
     params:
         context=context("qff.stages.claims"),
         claims=tracked_digest("config/claims.yaml"),
+        stand_ins={
+            STUDY.systems[name].like: name
+            for name in CONFIG.systems
+            if STUDY.systems[name].like not in (None, *CONFIG.systems)
+        },
     script:
         "../scripts/judge_claims.py"

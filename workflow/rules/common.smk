@@ -105,6 +105,14 @@ def dynamics_of(systems, file):
     return found
 
 
+def potentials_of(file):
+    """A file of the fitted reference and of every model's dynamics."""
+    return lambda w: [
+        f"{RESULTS}/dynamics/{w.system}/{name}/{file}"
+        for name in ("reference", *STUDY.models_of(w.system, CONFIG.dynamics.models))
+    ]
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     stage = f"{RESULTS}/{wildcards.stage}"

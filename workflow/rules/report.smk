@@ -15,10 +15,32 @@ TRACKED = [
 ]
 
 
+# Figure of test errors → role of the models that it shows.
+ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice"}
+
+
+def shown(system, role):
+    """Models of a role, beside those they are held against."""
+    return STUDY.shown(system, role)
+
+
+def iterated(system, role):
+    """Those of them that an optimiser trains: they have loss curves."""
+    return [name for name in shown(system, role) if not STUDY.models[name].closed_form]
+
+
+def with_models(role, models=shown):
+    """Systems that have such models."""
+    return [name for name in CONFIG.systems if models(name, role)]
+
+
 # Kind of figure → systems that it is drawn for.
 KINDS = {
     "reference": SCANS,
-    **dict.fromkeys(("training", "errors", "parity"), CONFIG.systems),
+    "training": with_models("comparison", iterated),
+    **{kind: with_models(role) for kind, role in ERRORS.items()},
+    "parity": with_models("comparison"),
+    "optimiser_curves": with_models("optimiser", iterated),
     **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
     "learning_curves": list(CONFIG.scaling.sizes),
     "dynamics": SCANS,
@@ -29,6 +51,11 @@ CAPTIONS = {
     kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()
     for kind in KINDS
 }
+
+
+def of_role(path, role, models=shown):
+    """Function of wildcards: a file of each of the models of a role."""
+    return lambda w: expand(path, system=w.system, model=models(w.system, role))
 
 
 rule plot_reference:
@@ -56,9 +83,9 @@ rule plot_reference:
 
 
 rule plot_training:
-    """Loss curves of all models."""
+    """Loss curves of the comparison."""
     input:
-        curves=of_system(f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", CONFIG.models),
+        curves=of_role(f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", "comparison", iterated),
     output:
         svg=report(
             f"{FIGURES}/training_{{system}}.svg",
@@ -74,28 +101,55 @@ rule plot_training:
     params:
         context=context("qff.stages.plots.training"),
         labels=LABELS,
-        models=lambda w: STUDY.models_of(w.system, CONFIG.models),
+        models=lambda w: iterated(w.system, "comparison"),
     script:
         "../scripts/plot_training.py"
 
 
-rule plot_errors:
-    """Test errors of all models and seeds."""
+rule plot_optimisers:
+    """Errors during training, by optimiser."""
     input:
-        metrics=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.models),
-        intervals=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", CONFIG.models),
+        curves=of_role(f"{RESULTS}/train/{{system}}/{{model}}/curves.csv", "optimiser", iterated),
+        runs=of_role(f"{RESULTS}/train/{{system}}/{{model}}/run.json", "optimiser", iterated),
     output:
         svg=report(
-            f"{FIGURES}/errors_{{system}}.svg",
+            f"{FIGURES}/optimiser_curves_{{system}}.svg",
+            caption="../report/optimiser_curves.rst",
+            category="Training and errors",
+            labels={"system": "{system}", "figure": "errors during training"},
+        ),
+        png=f"{FIGURES}/optimiser_curves_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_optimisers/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_optimisers/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.optimisers"),
+        labels=LABELS,
+        models=lambda w: iterated(w.system, "optimiser"),
+    script:
+        "../scripts/plot_optimisers.py"
+
+
+rule plot_errors:
+    """Test errors of all seeds of the comparison, the optimiser study or the sensitivity to our choices."""
+    input:
+        metrics=lambda w: of_role(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", ERRORS[w.kind])(w),
+        intervals=lambda w: of_role(f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", ERRORS[w.kind])(w),
+    output:
+        svg=report(
+            f"{FIGURES}/{{kind}}_{{system}}.svg",
             caption="../report/errors.rst",
             category="Training and errors",
-            labels={"system": "{system}", "figure": "test errors"},
+            labels={"system": "{system}", "figure": "test errors: {kind}"},
         ),
-        png=f"{FIGURES}/errors_{{system}}.png",
+        png=f"{FIGURES}/{{kind}}_{{system}}.png",
     log:
-        f"{RESULTS}/logs/plot_errors/{{system}}.log",
+        f"{RESULTS}/logs/plot_errors/{{kind}}_{{system}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/plot_errors/{{system}}.tsv"
+        f"{RESULTS}/benchmarks/plot_errors/{{kind}}_{{system}}.tsv"
+    wildcard_constraints:
+        kind="|".join(ERRORS),
     params:
         context=context("qff.stages.plots.errors"),
         labels=LABELS,
@@ -106,7 +160,7 @@ rule plot_errors:
 rule plot_parity:
     """Residuals on the test frames."""
     input:
-        predictions=of_system(f"{RESULTS}/evaluate/{{system}}/{{model}}/predictions.csv", CONFIG.models),
+        predictions=of_role(f"{RESULTS}/evaluate/{{system}}/{{model}}/predictions.csv", "comparison"),
     output:
         svg=report(
             f"{FIGURES}/parity_{{system}}.svg",
@@ -122,7 +176,7 @@ rule plot_parity:
     params:
         context=context("qff.stages.plots.parity"),
         labels=LABELS,
-        models=lambda w: STUDY.models_of(w.system, CONFIG.models),
+        models=lambda w: shown(w.system, "comparison"),
     script:
         "../scripts/plot_parity.py"
 
@@ -235,14 +289,6 @@ rule plot_dynamics:
         "../scripts/plot_dynamics.py"
 
 
-def potentials_of(file):
-    """A file of the fitted reference and of every model's dynamics."""
-    return lambda w: [
-        f"{RESULTS}/dynamics/{w.system}/{name}/{file}"
-        for name in ("reference", *STUDY.models_of(w.system, CONFIG.dynamics.models))
-    ]
-
-
 rule plot_vibrations:
     """Densities of states, and how energy and trajectories last."""
     input:
@@ -316,6 +362,7 @@ rule build_report:
         config=CONFIG.model_dump(mode="json"),
         systems={name: STUDY.systems[name].label for name in CONFIG.systems},
         models=LABELS,
+        shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in CONFIG.systems},
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)

@@ -11,6 +11,7 @@ with job(snakemake.log[0]):
         config=snakemake.params.config,
         systems=snakemake.params.systems,
         models=snakemake.params.models,
+        shown=snakemake.params.shown,
         captions=snakemake.params.captions,
         results_path=str(Path(snakemake.output.report).parent),
         published_path="results/published",

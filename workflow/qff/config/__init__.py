@@ -10,13 +10,16 @@ from typing import Any
 
 from qff.config.reading import read_yaml, suggest, validate, with_types
 from qff.config.study import (
+    BESIDE,
     CapacityConfig,
     Config,
     DynamicsConfig,
     ModelConfig,
     MoleculesConfig,
     ReferenceConfig,
+    Role,
     ScalingConfig,
+    StartsConfig,
     TrackingConfig,
     TrainingConfig,
 )
@@ -27,7 +30,6 @@ from qff.config.systems import (
     LevelConfig,
     ScanConfig,
     SplitConfig,
-    StartsConfig,
     SystemConfig,
 )
 from qff.config.types import Name, Strict
@@ -45,6 +47,7 @@ __all__ = [
     "MoleculesConfig",
     "Name",
     "ReferenceConfig",
+    "Role",
     "ScalingConfig",
     "ScanConfig",
     "SplitConfig",
@@ -77,6 +80,7 @@ class Study(Strict):
             ("scaling.models", config.scaling.models, config.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
+            ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):
             for name in used:
                 if name not in known:
@@ -99,14 +103,19 @@ class Study(Strict):
                 )
         for model in config.models:
             self.training_of(model)
-            if not any(self.models_of(system, [model]) for system in config.systems):
-                raise ConfigError(f"config/models.yaml, {model}.systems: no settings for any of {config.systems}")
         return self
 
     def models_of(self, system: str, models: list[str]) -> list[str]:
         """Those of the models that have settings for a system, or for the one it is like, in their order."""
         known = self.systems[system].like or system
         return [name for name in models if known in self.models[name].systems]
+
+    def shown(self, system: str, role: Role) -> list[str]:
+        """Models of a role made for a system, after those they are held against; none if the role has none there."""
+        made = self.models_of(system, self.config.models)
+        own = [name for name in made if self.models[name].role == role]
+        beside = [name for name in made if name in BESIDE[role] and name not in own]
+        return beside + own if own else []
 
     def training_of(self, model: str, **changes: Any) -> TrainingConfig:
         """Training of a model: the study's, with ``changes`` and what the model states for itself.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
 MIN_STEPS = 100  # of a trajectory of a molecule
+Role = Literal["comparison", "optimiser", "choice"]
+ROLES: tuple[Role, ...] = get_args(Role)
+BESIDE: dict[Role, tuple[str, ...]] = {  # models of the comparison that those of another role are held against
+    "comparison": (),
+    "optimiser": ("qnn", "nn", "nn_biased"),
+    "choice": ("qnn",),
+}
+CLOSED_FORM = ("polynomial", "kernel")  # kinds of model that least squares fits, without an optimiser
 RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
 
 
@@ -16,6 +24,11 @@ class ModelConfig(Strict):
     name: Name = Field(description="Name of the model in tables and paths (its key).")
     label: str = Field(description="Name for figures and tables.")
     kind: str = Field(description="Class of model: qnn, nn, behler_parrinello, polynomial, kernel.")
+    role: Role = Field(
+        default="comparison",
+        description="Where it is shown: `comparison` of the models, study of the `optimiser`, or sensitivity to a "
+        "`choice` of ours.",
+    )
     systems: dict[str, dict[str, Any]] = Field(
         min_length=1, description="Settings of the architecture for each system it is made for."
     )
@@ -25,6 +38,11 @@ class ModelConfig(Strict):
     relative_steps: Positive = Field(
         default=1.0, description="Multiplies the steps of training: what a step costs depends on the optimiser."
     )
+
+    @property
+    def closed_form(self) -> bool:
+        """True if least squares fits it: it has no optimiser and no loss curve."""
+        return self.kind in CLOSED_FORM
 
 
 class ReferenceConfig(Strict):
@@ -55,7 +73,10 @@ class TrainingConfig(Strict):
     kalman_block: PositiveInt = Field(default=40, description="Energies and force components per update of kalman.")
     kalman_eta_max: Positive = Field(
         default=100.0,
-        description="Largest inverse observation noise of kalman, in units of the energy scale (n2p2's default: 1).",
+        description="Largest inverse variance of the observation noise of kalman, in units of half the energy range.",
+    )
+    starts: PositiveInt = Field(
+        default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."
     )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
     force_weight: NonNegative = Field(
@@ -116,6 +137,19 @@ class ScalingConfig(Strict):
         return self
 
 
+class StartsConfig(Strict):
+    """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
+
+    temperatures_k: list[Positive] = Field(
+        default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
+    )
+    mode_energies_mev: list[NonNegative] = Field(
+        default=[0.0],
+        min_length=1,
+        description="Kinetic energies in the softest normal mode, in turn, in place of its thermal one if not 0 (meV).",
+    )
+
+
 class MoleculesConfig(Strict):
     """Dynamics of molecules of more than two atoms."""
 
@@ -124,6 +158,8 @@ class MoleculesConfig(Strict):
     trajectories: PositiveInt = Field(
         default=20, description="Trajectories of every model, at least; its seeds share them evenly."
     )
+
+    starts: dict[Name, StartsConfig] = Field(default={}, description="Starts for each system.")
 
     @model_validator(mode="after")
     def _check(self):

@@ -159,19 +159,6 @@ class SplitConfig(Strict):
     )
 
 
-class StartsConfig(Strict):
-    """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
-
-    temperatures_k: list[Positive] = Field(
-        default=[300.0], min_length=1, description="Temperatures of the Maxwell–Boltzmann velocities, in turn (K)."
-    )
-    mode_energies_mev: list[NonNegative] = Field(
-        default=[0.0],
-        min_length=1,
-        description="Kinetic energies in the softest normal mode, in turn, in place of its thermal one if not 0 (meV).",
-    )
-
-
 class SystemConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     like: Name | None = Field(
@@ -186,7 +173,6 @@ class SystemConfig(Strict):
     stretch: Positive = Field(
         default=1.2, description="Dynamics of two atoms start at this multiple of the minimum distance."
     )
-    starts: StartsConfig = StartsConfig()
 
     @model_validator(mode="after")
     def _check(self):

@@ -10,7 +10,7 @@ from qff.dynamics.integrator import Trajectories
 from qff.systems import System
 from qff.units import EV_IN_MEV
 
-MIN_SPECTRUM_FS = 1000.0  # shorter trajectories have no spectrum: 33 cm⁻¹ wide at this length
+MIN_LENGTH_FS = 1000.0  # shorter trajectories have no spectrum (33 cm⁻¹ wide at this length) and no rate
 SHOWN_FS, SHOWN_EVERY_FS = 500.0, 1.0  # part and density of a trajectory that is written
 WINDOW_FS = 100.0  # total energies are averaged over, for the table
 BOOTSTRAP_SAMPLES = 2000
@@ -61,7 +61,7 @@ def coordinate_statistics(system: System, path: Trajectories) -> dict[str, tuple
 
 
 def _long_enough(path: Trajectories) -> np.ndarray:
-    return np.flatnonzero(path.lifetimes_fs >= MIN_SPECTRUM_FS)
+    return np.flatnonzero(path.lifetimes_fs >= MIN_LENGTH_FS)
 
 
 def spectral_grid(path: Trajectories) -> np.ndarray:
@@ -115,9 +115,10 @@ def inversion_counts(path: Trajectories, minimum: np.ndarray) -> np.ndarray:
 
 
 def inversion_rate(path: Trajectories, minimum: np.ndarray) -> dict[str, tuple[str, float]]:
-    """Inversions per time survived; NaN if no time was."""
-    time_ps = path.lifetimes_fs.sum() / 1000
-    rate = float(inversion_counts(path, minimum).sum() / time_ps) if time_ps else float("nan")
+    """Inversions per time of the trajectories that live long enough; NaN if none does."""
+    chosen = _long_enough(path)
+    time_ps = path.lifetimes_fs[chosen].sum() / 1000
+    rate = float(inversion_counts(path, minimum)[chosen].sum() / time_ps) if len(chosen) else float("nan")
     return {"inversion_rate": ("1/ps", rate)}
 
 
@@ -126,17 +127,23 @@ def rate_ratio(
 ) -> dict[str, tuple[str, float]]:
     """Ratio of two rates of events over the same starts, with a 95 % interval: pairs of trajectories are resampled.
 
-    Inversions of one trajectory follow each other and are no independent events; its start is.
+    Inversions of one trajectory follow each other and are no independent events; its start is. Pairs of which one
+    trajectory is too short are left out.
+
+    Args:
+        counts, reference_counts: events of each trajectory, (B,). times, reference_times: lengths in fs, (B,).
     """
-    draws = np.vstack([np.arange(len(counts)), rng.integers(0, len(counts), (BOOTSTRAP_SAMPLES, len(counts)))])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ours, theirs = (
-            c[draws].sum(1) / t[draws].sum(1) for c, t in ((counts, times), (reference_counts, reference_times))
-        )
-        ratios = ours / theirs
-    low, high = np.nanquantile(ratios, [0.025, 0.975]) if np.isfinite(ratios[0]) else (np.nan, np.nan)
+    numbers = np.stack([counts, times, reference_counts, reference_times]).astype(float)
+    numbers = numbers[:, np.minimum(numbers[1], numbers[3]) >= MIN_LENGTH_FS]
+    n, ratio, low, high = numbers.shape[1], np.nan, np.nan, np.nan
+    if n and numbers[2].sum() > 0:
+        draws = np.vstack([np.arange(n), rng.integers(0, n, (BOOTSTRAP_SAMPLES, n))])
+        ours, our_time, theirs, their_time = numbers[:, draws].sum(-1)
+        with np.errstate(divide="ignore"):
+            ratios = (ours / our_time) / (theirs / their_time)
+        ratio, (low, high) = ratios[0], np.nanquantile(ratios, [0.025, 0.975])
     return {
-        "inversion_rate_ratio": ("1", float(ratios[0])),
+        "inversion_rate_ratio": ("1", float(ratio)),
         "inversion_rate_ratio_low": ("1", float(low)),
         "inversion_rate_ratio_high": ("1", float(high)),
     }

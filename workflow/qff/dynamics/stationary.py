@@ -9,7 +9,7 @@ import pandas as pd
 
 from qff.data import LabelledFrames
 from qff.dynamics import inversion
-from qff.dynamics.normal_modes import hessian, normal_modes, stationary_point
+from qff.dynamics.normal_modes import hessian, normal_modes, stationary_point, vibrations
 from qff.dynamics.reference import FittedReference
 from qff.errors import DataError, DomainError
 from qff.systems import System
@@ -50,11 +50,25 @@ def landscape(system: System, frames: LabelledFrames) -> Landscape:
     return Landscape(system, frames, reference, minimum, planar, wavenumbers, modes)
 
 
+def _found(potential, start: np.ndarray, guide, negative: int) -> np.ndarray:
+    """Stationary point near a start with so many negative curvatures: 0 for a minimum, 1 for a saddle point.
+
+    Raises:
+        DataError: none there, or one of another nature. DomainError: it is outside the bounds.
+    """
+    positions = stationary_point(potential, start, guide)
+    basis = vibrations(positions, np.ones(len(positions)))
+    curvatures = np.linalg.eigvalsh(basis.T @ hessian(guide or potential, positions) @ basis)
+    if (curvatures < 0).sum() != negative:
+        raise DataError(f"a stationary point with {(curvatures < 0).sum()} negative curvatures, not {negative}")
+    return positions
+
+
 def harmonic(potential, place: Landscape, guide=None) -> dict[str, tuple[str, float]]:
     """Harmonic wavenumbers at the potential's own minimum: harmonic_frequency_1, ...; NaN if it has none near by."""
     masses = place.system.masses
     try:
-        minimum = stationary_point(potential, place.minimum, guide)
+        minimum = _found(potential, place.minimum, guide, 0)
         values, _ = normal_modes(hessian(potential, minimum), minimum, masses)
     except (DataError, DomainError):
         values = np.full(3 * len(masses) - 6, np.nan)
@@ -63,9 +77,9 @@ def harmonic(potential, place: Landscape, guide=None) -> dict[str, tuple[str, fl
 
 def barrier(potential, place: Landscape, guide=None) -> dict[str, tuple[str, float]]:
     """Planar saddle point above the mean of both pyramids, and their difference; NaN if one is not found."""
-    starts = [place.planar, place.minimum, inversion.mirrored(place.minimum)]
+    starts = [(place.planar, 1), (place.minimum, 0), (inversion.mirrored(place.minimum), 0)]
     try:
-        found = np.array([stationary_point(potential, start, guide) for start in starts])
+        found = np.array([_found(potential, start, guide, negative) for start, negative in starts])
         top, first, second = potential.energy_and_forces(found)[0] * EV_IN_MEV
     except (DataError, DomainError):
         top, first, second = np.full(3, np.nan)

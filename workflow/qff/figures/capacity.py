@@ -129,7 +129,7 @@ def fisher_spectrum_figure(
     mosaic = [names[i : i + 2] for i in range(0, len(names), 2)]
     mosaic[-1] += ["."] * (2 - len(mosaic[-1]))
     models = [m for m in look if m in spectra]
-    lines = -(-len(models) // 4)  # of the legend
+    lines = -(-len(models) // 3)  # of the legend
     figure, axes = style.canvas(mosaic, 0.4 + 0.2 * lines + 2.5 * len(mosaic), sharex=True, sharey=True)
     for box in names:
         axis = axes[box]
@@ -148,5 +148,5 @@ def fisher_spectrum_figure(
         axis.set(xlabel="index of the eigenvalue", ylabel="eigenvalue of F̂")
         axis.set_ylim(bottom=SMALLEST)
         axis.label_outer()
-    figure.legend(handles=style.legend_of(models, look), loc="outside upper center", ncols=4)
+    figure.legend(handles=style.legend_of(models, look), loc="outside upper center", ncols=3)
     return figure

@@ -30,7 +30,7 @@ def correlation_figure(
     errors = {quantity.partition("_")[0]: (quantity, label) for quantity, label in PANELS}
     mosaic = [[f"{error}/{box}" for box in names] for error in errors]
     models = [m for m in look if m in set(metrics.model)]
-    figure, axes = style.canvas(mosaic, 4.4 + 0.2 * -(-len(models) // 4))
+    figure, axes = style.canvas(mosaic, 4.4 + 0.2 * -(-len(models) // 3))
     rhos = correlations[correlations.capacity == CAPACITY].set_index(["error", "variant"])
     for row, (error, (_, label)) in zip(mosaic, errors.items(), strict=True):
         drawn = []
@@ -51,7 +51,7 @@ def correlation_figure(
             axis.set_xlabel(f"d$_n$ / d, {box_label(box, boxes)}")
             axis.label_outer()
         style.pad_log(axes[row[0]], np.array(drawn))
-    figure.legend(handles=style.legend_of(models, look, linestyle=""), loc="outside upper center", ncols=4)
+    figure.legend(handles=style.legend_of(models, look, linestyle=""), loc="outside upper center", ncols=3)
     return figure
 
 

@@ -11,6 +11,7 @@ from scipy.integrate import cumulative_trapezoid
 from qff.figures import style
 from qff.units import EV_IN_MEV
 
+LEGEND_COLUMNS = 4
 SHOWN_FS = 100.0  # length of the two windows in which r(t) itself is shown
 
 
@@ -48,7 +49,10 @@ def dynamics_figure(
         on_the_fly: time_fs, distance_ang (reference method at every step), curve_distance_ang (spline).
         period_fs: deviation and energy are averaged over windows of one vibrational period.
     """
-    figure, axes = style.canvas([["begin", "end"], ["deviation", "deviation"], ["energy", "check"]], 8.0)
+    lines = -(-(len(trajectories) + 1) // LEGEND_COLUMNS)
+    figure, axes = style.canvas(
+        [["begin", "end"], ["deviation", "deviation"], ["energy", "check"]], 7.8 + 0.2 * lines
+    )
     end = reference.time_fs.iloc[-1]
     length = min(SHOWN_FS, end)
     picked = {m: t[t.seed == median_seed(t, reference)] for m, t in trajectories.items()}
@@ -83,7 +87,7 @@ def dynamics_figure(
     )
     handles = [Line2D([], [], color=style.REFERENCE_COLOUR, linewidth=3.2, alpha=0.45, label="reference")]
     handles += style.legend_of(list(trajectories), look)
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=LEGEND_COLUMNS)
     return figure
 
 

@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from qff.figures import style
 from qff.units import EV_IN_MEV
 
 GAP = 1000.0  # cm⁻¹ between harmonic wavenumbers that are drawn in different panels
-ROOM = 300.0  # cm⁻¹ around them
+ROOM = 200.0  # cm⁻¹ around them
 BROADENING = 8.0  # cm⁻¹, standard deviation: single lines of short trajectories become bands that can be compared
 REFERENCE_LINE = {"color": style.REFERENCE_COLOUR, "linewidth": 2.6, "alpha": 0.45}
+HARMONIC_LINE = {"linestyle": ":", "linewidth": 0.9}
 
 
 def bands(wavenumbers: np.ndarray) -> list[tuple[float, float]]:
@@ -29,8 +31,9 @@ def _broadened(spectrum: pd.DataFrame) -> np.ndarray:
     return gaussian_filter1d(spectrum.density_cm.to_numpy(), BROADENING / spacing, mode="constant")
 
 
-def _legend(figure: Figure, models, look) -> None:
-    handles = [Line2D([], [], label="fitted reference", **REFERENCE_LINE), *style.legend_of(list(models), look)]
+def _legend(figure: Figure, models: list[str], look: dict[str, style.Look], **dotted) -> None:
+    handles = [Line2D([], [], label="fitted reference", **REFERENCE_LINE), *style.legend_of(models, look)]
+    handles += [Line2D([], [], color=style.REFERENCE_COLOUR, **dotted)] if dotted else []
     figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)))
 
 
@@ -64,12 +67,11 @@ def vibrations_figure(
             line = REFERENCE_LINE if k == 0 else {"color": colour, "linewidth": 1.3}
             axis.plot(table.wavenumber_inverse_cm[shown], k + 0.9 * scaled[shown], **line)
         for wavenumber in harmonic[(harmonic > low) & (harmonic < high)]:
-            axis.axvline(wavenumber, color=style.REFERENCE_COLOUR, linestyle=":", linewidth=0.9)
+            axis.axvline(wavenumber, color=style.REFERENCE_COLOUR, **HARMONIC_LINE)
         axis.set(xlim=(low, high), yticks=[], xlabel="wavenumber (cm⁻¹)")
     axes[names[0]].set_ylabel("density of states (scaled)")
-    figure.suptitle("dotted: harmonic CCSD(T)", fontsize=9.5)
     _lasting(axes, energies, look)
-    _legend(figure, spectra, look)
+    _legend(figure, list(spectra), look, label="harmonic CCSD(T)", **HARMONIC_LINE)
     return figure
 
 
@@ -82,7 +84,8 @@ def _lasting(axes, energies, look) -> None:
         axes["alive"].plot(table.time_fs / 1000, table.alive, drawstyle="steps-mid", **line)
     style.pad_log(axes["energy"], np.concatenate([t.change_mev.iloc[1:] for t in energies.values()]))
     axes["energy"].set(xlabel="t (ps)", ylabel="rms change (meV)", title="total energy, mean of 100 fs")
-    axes["alive"].set(xlabel="t (ps)", ylabel="trajectories", title="physical so far")
+    axes["alive"].set(xlabel="t (ps)", ylabel="trajectories", title="trajectories still physical")
+    axes["alive"].yaxis.set_major_locator(MaxNLocator(integer=True))
     axes["alive"].set_ylim(bottom=0)
 
 
@@ -137,5 +140,8 @@ def inversion_figure(
         axes["rate"].plot([values.median()] * 2, [place - 0.3, place + 0.3], color=colour, linewidth=2)
     axes["rate"].set_yticks(range(len(names)), [look[m].label if m in look else "fitted reference" for m in names])
     axes["rate"].set(xlabel="inversions per ps (points: seeds, bar: median)", ylim=(len(names) - 0.5, -0.5))
-    _legend(figure, [m for m in curves if m in look], look)
+    axes["rate"].set_xlim(left=0)
+    _legend(
+        figure, [m for m in curves if m in look], look, label="labels", linestyle="none", marker="o", markersize=2.5
+    )
     return figure

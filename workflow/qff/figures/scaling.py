@@ -21,7 +21,8 @@ def learning_curves_figure(metrics: pd.DataFrame, fits: pd.DataFrame, look: dict
     """
     curves = metrics[metrics.variant == "learning_curve"]
     models = [m for m in look if m in set(curves.model)]
-    figure, axes = style.canvas([[q for q, _ in PANELS], ["legend"] * 2], 5.6, height_ratios=[5, 1.3])
+    room = max(1.2, 0.4 + 0.2 * len(models))  # of the legend, inches
+    figure, axes = style.canvas([[q for q, _ in PANELS], ["legend"] * 2], 4.3 + room, height_ratios=[4.3, room])
     for quantity, label in PANELS:
         axis = axes[quantity]
         shown = [curves[(curves.quantity == quantity) & (curves.split == "test")].value]

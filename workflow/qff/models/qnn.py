@@ -54,7 +54,7 @@ class QNN(Architecture):
         if name not in FEATURE_MAPS:
             raise ConfigError(f"unknown feature_map '{name}'; known: {', '.join(FEATURE_MAPS)}")
         self._map = FEATURE_MAPS[name]
-        self._feature_scale = float(options.pop("feature_scale", 1.0))
+        self._input_scale = float(options.pop("input_scale", 1.0))
         self.circuit = build_circuit(options.pop("circuit"), **options)
         self.engine = build_engine(engine, self.circuit)
         if self._center not in ("zero", "echo") or (self._center == "echo" and self.circuit.echo is None):
@@ -82,10 +82,10 @@ class QNN(Architecture):
 
     def inputs(self, positions):
         x, gradient = self.system.scaled_coordinates(positions)
-        features, slopes = (self._feature_scale * part for part in self._map(x))
+        features, slopes = self._map(self._input_scale * x)
         n_coordinates = x.shape[1]
         owner = torch.arange(features.shape[1]) % n_coordinates  # feature f comes from coordinate f mod K
-        tangents = slopes[:, None, :] * (owner == torch.arange(n_coordinates)[:, None])
+        tangents = self._input_scale * slopes[:, None, :] * (owner == torch.arange(n_coordinates)[:, None])
         return Inputs(features, tangents, gradient)
 
     def evaluate(self, theta, inputs):

@@ -28,12 +28,14 @@ class Study:
 
     Attributes:
         config: effective configuration. systems, models: name → label, in its order.
+        shown: system → role → models that are shown together (:meth:`qff.config.Study.shown`).
         captions: kind of figure → caption.
     """
 
     config: dict
     systems: dict[str, str]
     models: dict[str, str]
+    shown: dict[str, dict[str, list[str]]]
     captions: dict[str, str] = field(default_factory=dict)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
-from qff.report import molecules, tables
+from qff.report import errors, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
+from qff.report.reference import reference_tables
 
 if TYPE_CHECKING:
     from qff.report.build import Study
@@ -28,6 +29,21 @@ KINDS = {
         "Loss curves",
         "Training and validation loss against the optimiser's step, one panel per model of {label}.",
         "train/{system}/<model>/curves.csv",
+    ),
+    "optimiser_curves": (
+        "Errors during training",
+        "Energy and force RMSE in training and validation against steps and against time, by optimiser, for {label}.",
+        "train/{system}/<model>/curves.csv and run.json",
+    ),
+    "optimisers": (
+        "Test errors by optimiser",
+        "Energy and force RMSE on the test set of {label}, for every optimiser and seed, on logarithmic axes.",
+        "evaluate/{system}/<model>/metrics.csv and intervals.csv",
+    ),
+    "choices": (
+        "Test errors by choice",
+        "Energy and force RMSE on the test set of {label}, for every variant of the QNN and seed, on logarithmic axes.",
+        "evaluate/{system}/<model>/metrics.csv and intervals.csv",
     ),
     "errors": (
         "Test errors",
@@ -145,29 +161,34 @@ def sections(
                 parts.append(Part(label, words, shown, found))
         return Section(name, title, parts)
 
-    def reference(system, _):
+    def reference(system, numbers):
         runs = [r for record in records if record["stage"] == "reference" for r in record["runs"]]
         runs = [r for r in runs if r["tags"].get("system") == system]
-        return [], [tables.reference_table(runs, f"{where}/reference/{system}/run.json")]
+        return [], reference_tables(runs, numbers, f"{where}/reference/{system}/run.json", f"{where}/metrics.csv")
 
-    def training(system, numbers):
-        return _training_words(study.config, numbers), [
-            tables.errors_table(numbers, study.models, f"{where}/metrics.csv")
-        ]
+    def of_role(role: str, words):
+        """Content of a section on the errors of the models of a role."""
+
+        def content(system, numbers):
+            labels, source = {m: study.models[m] for m in study.shown[system][role]}, f"{where}/metrics.csv"
+            main = errors.errors_table(numbers, labels, errors.trained(records, system), role, source)
+            return words(numbers), [main, errors.other_sets_table(numbers, labels, source)]
+
+        return content
 
     def capacity(system, numbers):
         settings = study.config["capacity"]
         names = [*settings["boxes"], LOCAL, f"{next(iter(settings['boxes']))}{UNIFORM}"]
         boxes = {b: box_label(b, settings["boxes"]).replace("\n", " ") for b in names}
         table = tables.capacity_table(numbers, study.models, boxes, settings["likelihoods"], f"{where}/metrics.csv")
-        return _capacity_words(settings), [table]
+        return _capacity_words(settings, numbers), [table]
 
     def scaling(system, numbers):
         path = results / "scaling" / system / "fits.csv"
         fits = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-        steps = study.config["scaling"]["steps"]
-        words = [f"Training sets are nested; every size is trained for {steps} evaluations of loss and gradient."]
-        return words, [tables.scaling_table(numbers, fits, study.models, path.as_posix())]
+        return errors.scaling_words(study.config), [
+            tables.scaling_table(numbers, fits, study.models, path.as_posix())
+        ]
 
     def dynamics(system, numbers):
         if len(tables.pick(numbers, variant="ccsd_t")):
@@ -179,30 +200,32 @@ def sections(
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
         section("reference", "Reference", ("reference",), reference),
-        section("training", "Training and errors", ("training", "errors", "parity"), training),
+        section(
+            "training", "Training and errors", ("training", "errors", "parity"),
+            of_role("comparison", lambda numbers: errors.training_words(study.config, numbers)),
+        ),
+        section(
+            "optimisers", "Optimiser study", ("optimiser_curves", "optimisers"),
+            of_role("optimiser", lambda _: errors.optimiser_words()),
+        ),
+        section("sensitivity", "Sensitivity to our choices", ("choices",), of_role("choice", lambda _: [])),
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
-    ]
+    ]  # fmt: skip
 
 
-def _training_words(config: dict, numbers: pd.DataFrame) -> list[str]:
-    training = config["training"]
-    sizes = tables.pick(numbers[numbers.variant == ""], quantity="energy_rmse", split="test").index
-    trained = sorted({f"{n:.0f}" for n in numbers.loc[sizes, "n_train"] if n != ""})
-    return [
-        f"{config['seeds']} seeds, each with its own split and initial parameters; {' / '.join(trained) or 'no'} training "
-        f"frames. Optimiser {training['optimiser']}, {training['steps']} evaluations of loss and gradient for every "
-        f"model, force weight χ = {training['force_weight']:g} Å²; the parameters that validate best are kept."
-    ]
-
-
-def _capacity_words(settings: dict) -> list[str]:
+def _capacity_words(settings: dict, numbers: pd.DataFrame) -> list[str]:
+    """Where the effective dimension is evaluated, and from what."""
+    n = numbers[numbers.quantity == "fisher_rank"].n_train
+    frames = f" ({int(n.max())})" if len(n) else ""
+    others = [str(k) for k in settings["n_data"] if not len(n) or k != int(n.max())]
+    also = f"; the figure also shows n = {', '.join(others)}" if others else ""
     return [
         f"Effective dimension after Abbas et al. (Nat. Comput. Sci. 1, 403, 2021; doi 10.1038/s43588-021-00084-1), "
-        f"n = number of training frames, {settings['samples']} parameter vectors per seed and box. The Gaussian "
-        "likelihood is the one of the regression that is done; Bernoulli shows how much hangs on that choice."
+        f"n = number of training frames{frames}{also}; {settings['samples']} parameter vectors per seed and box. The "
+        "Gaussian likelihood is the one of the regression that is done; Bernoulli shows how much hangs on that choice."
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qff.report.numbers import MISSING, Table, interval, mean_interval, median_range, number
+from qff.report.numbers import Table, interval, mean_interval, median_range, number
 
 ERRORS = (
     ("energy_rmse", "energy RMSE (meV)"),
@@ -25,23 +25,6 @@ def pick(metrics: pd.DataFrame, **where) -> pd.Series:
 def _models(metrics: pd.DataFrame, labels: dict[str, str], **where) -> list[str]:
     """Models that have a number, in the order of the configuration."""
     return [m for m in labels if len(pick(metrics, model=m, **where))]
-
-
-def errors_table(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
-    """Test errors of one system's models."""
-    rows = []
-    for model in _models(metrics, labels, quantity="energy_rmse", split="test", variant=""):
-        of = {"model": model, "variant": ""}
-        rows.append(
-            [
-                labels[model],
-                number(pick(metrics, quantity="n_parameters", **of).max()),
-                *(median_range(pick(metrics, quantity=q, split="test", **of)) for q, _ in ERRORS),
-                median_range(pick(metrics, quantity="energy_rmse", split="train", **of)),
-            ]
-        )
-    header = ["model", "parameters", *(label for _, label in ERRORS), "energy RMSE in training (meV)"]
-    return Table("Errors on the test set", header, rows, source, f"{MEDIAN} Forces: all components.")
 
 
 def capacity_table(
@@ -141,43 +124,3 @@ def dynamics_tables(metrics: pd.DataFrame, labels: dict[str, str], source: str) 
         ),
         table("Deviation of r(t) from the reference", "Root mean square from the start.", deviation),
     ]
-
-
-def reference_table(runs: list[dict], source: str) -> Table:
-    """What the reference stage recorded about its labels."""
-    labels = {
-        "mode": "labels",
-        "method": "method",
-        "basis": "basis",
-        "program": "program",
-        "n_frames": "frames",
-        "n_rhf_unstable_towards_uhf": "frames where RHF is unstable towards UHF",
-        "n_retried": "frames that converged only after a retry",
-        "force_consistency_ev_per_ang": "largest difference of forces and slope of the energies (eV/Å)",
-        "recheck_energy_mev": "largest energy difference of recomputed frames (meV)",
-        "recheck_force_ev_per_ang": "largest force difference of recomputed frames (eV/Å)",
-        "fci_error_max_mev": "largest error against FCI (meV)",
-        "fci_error_nonparallelity_mev": "range of the error against FCI (meV)",
-        "force_difference_max_ev_per_ang": "largest difference of sampled force components and central differences (eV/Å)",
-        "check_basis": "larger basis of the comparisons",
-        "basis_energy_rmse_mev": "RMSE of relative energies against the larger basis (meV)",
-        "basis_force_rmse_ev_per_ang": "RMSE of forces against the larger basis (eV/Å)",
-        "qm22_energy_rmse_mev": "RMSE of relative energies against QM-22 (meV)",
-        "qm22_correlation": "correlation of energies with QM-22",
-    }
-    found = {}
-    for run in runs:
-        small_basis = "fci_error_max_mev" in run["metrics"]
-        known = run["metrics"] | ({} if small_basis else run["params"])
-        found |= {k: v for k, v in known.items() if k in labels}
-        if small_basis:
-            basis = run["params"].get("basis", "")
-            labels |= {k: f"{v}, {basis}" for k, v in labels.items() if k.startswith("fci_")}
-    rows = [[label, _plain(found[key])] for key, label in labels.items() if key in found]
-    return Table("Reference labels", ["", "value"], rows, source)
-
-
-def _plain(value) -> str:
-    if isinstance(value, str):
-        return value
-    return MISSING if value is None else number(float(value))

@@ -84,6 +84,7 @@ def estimate_capacity(
             metrics=metrics | structure,
             artifacts=[Path(metrics_path).name],
             model=name,
+            role=potential.model.role,
             seed=str(seed),
         )
     write_csv(metrics_path, metric_table(rows))

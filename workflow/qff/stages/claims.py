@@ -17,13 +17,13 @@ def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
 
 
 def judge_claims(
-    *, context: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str
-) -> None:
-    """Verdict of every claim."""
+    *, context: dict, stand_ins: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Verdict of every claim; ``stand_ins`` as of :func:`qff.claims.judge`."""
     place = Context(**context)
     metrics = read_table(metrics_path)
     metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
-    table = judge(load_claims(claims_path), metrics, place.profile)
+    table = judge(load_claims(claims_path), metrics, place.profile, stand_ins)
     write_csv(table_path, table)
     write_json(json_path, table.to_dict("records"))
     record = place.record("claims", [claims_path, metrics_path])

@@ -131,6 +131,7 @@ def run_dynamics(
             metrics=flat(found),
             artifacts=[Path(metrics_path).name],
             model=name,
+            role=potential.model.role,
             seed=str(seed),
         )
     write_csv(trajectory_path, pd.concat(paths, ignore_index=True))

@@ -46,6 +46,7 @@ def evaluate_model(
             metrics={f"{part}_{k}": v for part, values in found.items() for k, v in flat(values).items()},
             artifacts=[Path(metrics_path).name],
             model=name,
+            role=potential.model.role,
             seed=str(seed),
         )
     rows += metric_rows({"n_parameters": ("1", potential.n_parameters)}, system=system, model=name)

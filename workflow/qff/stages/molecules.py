@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from qff.config import DynamicsConfig, validate
+from qff.config import DynamicsConfig, StartsConfig, validate
 from qff.data import read_frames
 from qff.dynamics import observables
 from qff.dynamics.ensemble import PotentialEnsemble
-from qff.dynamics.integrator import Trajectories, cut_unphysical, velocity_verlet
+from qff.dynamics.integrator import Trajectories, cut_unphysical, kinetic_energy, velocity_verlet
 from qff.dynamics.on_the_fly import OnTheFlyPotential
 from qff.dynamics.starts import velocities
 from qff.dynamics.stationary import Landscape, barrier, harmonic, landscape, path_energies, path_errors
@@ -36,15 +36,19 @@ def _per_seed(options: DynamicsConfig, seeds: int) -> int:
     return -(-options.molecules.trajectories // seeds)
 
 
+def _velocities(place: Landscape, options: DynamicsConfig, seeds: int, study_seed: int) -> np.ndarray:
+    """Velocities of all starts, the share of each seed together."""
+    molecule, count = place.system, seeds * _per_seed(options, seeds)
+    config = options.molecules.starts.get(molecule.name, StartsConfig())
+    return velocities(config, place.minimum, molecule.masses, place.modes[0], count, study_seed, molecule.name)
+
+
 def _simulate(potential, place: Landscape, options: DynamicsConfig, seeds: int, study_seed: int) -> Trajectories:
-    """Trajectories of all starts, the share of each seed together."""
+    """Trajectories of all starts until they leave the bounds or become unphysical."""
     molecule, settings = place.system, options.molecules
-    count = seeds * _per_seed(options, seeds)
-    start = velocities(
-        molecule.config.starts, place.minimum, molecule.masses, place.modes[0], count, study_seed, molecule.name
-    )
+    start = _velocities(place, options, seeds, study_seed)
     steps = round(settings.length_fs / settings.time_step_fs)
-    positions = np.repeat(place.minimum[None], count, axis=0)
+    positions = np.repeat(place.minimum[None], len(start), axis=0)
     path = velocity_verlet(potential, positions, start, molecule.masses, settings.time_step_fs, steps)
     return cut_unphysical(path, [c.atoms for c in molecule.config.coordinates if c.kind == "bond"])
 
@@ -137,11 +141,8 @@ def simulate_on_the_fly(
     """A short trajectory with the reference method at every step, from the start with most energy: is the fit fair?"""
     options = validate(DynamicsConfig, settings, "dynamics")
     where, place = Context(**context), _place(system, config, labels_path)
-    molecule, count = place.system, seeds * _per_seed(options, seeds)
-    every = velocities(
-        molecule.config.starts, place.minimum, molecule.masses, place.modes[0], count, where.seed, system
-    )
-    start = int(((every**2).sum(-1) * molecule.masses).sum(-1).argmax())
+    molecule, every = place.system, _velocities(place, options, seeds, where.seed)
+    start = int(kinetic_energy(every, molecule.masses).argmax())
     step, steps = options.on_the_fly_step_fs, options.on_the_fly_steps
     direct, fitted = (
         velocity_verlet(potential, place.minimum[None], every[[start]], molecule.masses, step, steps)
@@ -201,6 +202,7 @@ def simulate_model(
             metrics=flat(found),
             artifacts=[Path(metrics_path).name],
             model=name,
+            role=potential.model.role,
             seed=str(seed),
         )
     pooled = observables.stability(path)

@@ -32,10 +32,10 @@ def train_size(
     splits = read_splits(splits_path, len(frames))[:n_seeds]
     ensemble = build_ensemble(architecture, frames, splits, n_train)
     checkpoint = Path(run_path).parent / "checkpoint.safetensors"
-    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits))
+    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint)
     rows = []
-    record = place.record("scaling", [labels_path, splits_path], system=system, model=entry.name)
+    record = place.record("scaling", [labels_path, splits_path], system=system, model=entry.name, role=entry.role)
     for seed, potential in enumerate(ensemble.potentials(entry, result.parameters)):
         metrics = {}
         for part, count in (("train", n_train), ("test", None)):
@@ -52,7 +52,7 @@ def train_size(
             metrics |= {f"{part}_{k}": v for k, v in flat(found).items()}
         record.add(
             f"{entry.name}-{system}-n{n_train}-s{seed}",
-            params={**settings.model_dump(), **architecture.describe(), "seed": seed, "n_train": n_train},
+            params={**ensemble.describe(settings), **architecture.describe(), "seed": seed, "n_train": n_train},
             metrics=metrics,
             seed=str(seed),
             n_train=str(n_train),

@@ -28,12 +28,12 @@ def train_model(
     splits = read_splits(splits_path, len(frames))[: len(model_paths)]
     ensemble = build_ensemble(architecture, frames, splits)
     folder = Path(run_path).parent
-    record = place.record("train", [labels_path, splits_path], system=system, model=entry.name)
+    record = place.record("train", [labels_path, splits_path], system=system, model=entry.name, role=entry.role)
     for seed, path in enumerate(model_paths):
         record.add(
             f"{entry.name}-{system}-s{seed}",
             params={
-                **settings.model_dump(),
+                **ensemble.describe(settings),
                 **architecture.describe(),
                 "seed": seed,
                 "n_train": len(splits[seed]["train"]),
@@ -52,7 +52,7 @@ def train_model(
         write_json(live, record.live())
 
     checkpoint = folder / "checkpoint.safetensors"
-    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits))
+    initial = initial_ensemble(architecture, place.seed, entry.name, len(splits), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint, on_curve=show)
     show(result.curves)
     for potential, path in zip(ensemble.potentials(entry, result.parameters), model_paths, strict=True):
@@ -64,6 +64,7 @@ def train_model(
         run["metrics"] = {
             "best_step": int(result.best_step[seed]),
             "n_parameters": architecture.n_parameters,
+            "training_seconds": result.seconds,  # of all seeds: they train together
             **{f"final_{k}": v for k, v in last.loc[seed].items() if k.startswith("train_")},
             **{
                 f"best_{k}": v

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from qff.config import ModelConfig, TrainingConfig
@@ -35,14 +36,33 @@ class Ensemble:
     width: torch.Tensor
 
     def train(self, initial: np.ndarray, config: TrainingConfig, **options) -> TrainingResult:
-        """Best-validation parameters and curves of all members, from ``initial`` (S, P).
+        """Best-validation parameters and curves of all members, from R starts each, ``initial`` (S, R, P).
 
-        A linear architecture is solved: it needs no start, and a checkpoint is not worth its file.
+        Of several starts the one that validates best is kept. A linear architecture is solved: it needs no start, and
+        a checkpoint is not worth its file.
         """
-        data = (self.training, self.validation, self.shift, self.scale, config)
         if self.architecture.linear:
-            return solve(self.architecture, *data, on_curve=options.get("on_curve"))
-        return train(self.architecture, initial, *data, **options)
+            return solve(self.architecture, *self._task(config), on_curve=options.get("on_curve"))
+        starts = initial.shape[1]
+        if on_curve := options.get("on_curve"):
+            options["on_curve"] = lambda curves: on_curve(_best_starts(curves, starts)[0])
+        repeated = self._select(torch.arange(len(initial)).repeat_interleave(starts))
+        result = train(self.architecture, initial.reshape(-1, initial.shape[2]), *repeated._task(config), **options)
+        curves, chosen = _best_starts(result.curves, starts)
+        return TrainingResult(result.parameters[chosen], result.best_step[chosen], curves, result.seconds)
+
+    def _task(self, config: TrainingConfig) -> tuple:
+        return self.training, self.validation, self.shift, self.scale, config
+
+    def _select(self, members: torch.Tensor) -> Ensemble:
+        parts = (self.shift, self.scale, self.center, self.width)
+        return Ensemble(
+            self.architecture, *(d.select(members) for d in (self.training, self.validation)), *(x[members] for x in parts)
+        )  # fmt: skip
+
+    def describe(self, config: TrainingConfig) -> dict[str, object]:
+        """Keys of ``config`` that had a say, for run records: for a linear architecture those of the loss alone."""
+        return config.model_dump(include={"force_weight", "printed_loss"} if self.architecture.linear else None)
 
     def potentials(self, model: ModelConfig, parameters: np.ndarray) -> list[Potential]:
         """One potential per member from parameters (S, P)."""
@@ -75,11 +95,22 @@ def build_ensemble(
     return Ensemble(architecture, training, validation, shift, scale, center, width)
 
 
-def initial_ensemble(architecture: Architecture, study_seed: int, model: str, n_seeds: int) -> np.ndarray:
-    """Initial parameters (S, P); member k is the same whatever the number of members."""
-    return np.stack(
+def initial_ensemble(
+    architecture: Architecture, study_seed: int, model: str, n_seeds: int, starts: int = 1
+) -> np.ndarray:
+    """Initial parameters (S, R, P); those of a member are the same whatever the number of members and starts."""
+    stream = (study_seed, "initial", architecture.system.name, model)
+    return np.array(
         [
-            architecture.initial_parameters(generator(study_seed, "initial", architecture.system.name, model, seed))
+            [architecture.initial_parameters(generator(*stream, seed, *([k] if k else []))) for k in range(starts)]
             for seed in range(n_seeds)
         ]
     )
+
+
+def _best_starts(curves: pd.DataFrame, starts: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Curves of the start of every seed that validates best, and its place among all of them (S,)."""
+    lowest = curves.groupby("seed").validation_loss_ev2.min().fillna(np.inf).to_numpy().reshape(-1, starts)
+    chosen = lowest.argmin(1) + starts * np.arange(len(lowest))
+    kept = curves[curves.seed.isin(chosen)]
+    return kept.assign(seed=kept.seed // starts), chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pandas as pd
@@ -33,6 +34,7 @@ def solve(
     say. A step of the curves is one λ with one alternative, in the order of :data:`RIDGES` and of
     ``architecture.alternatives``.
     """
+    began = time.monotonic()
     alternatives = architecture.alternatives(training.inputs)
     best, rows = nothing_yet(training.energies.new_zeros(len(shift), architecture.n_parameters)), []
     for number, fixed in enumerate(progress(alternatives, "least squares")):
@@ -48,7 +50,8 @@ def solve(
             best = record(rows, step, theta, best, architecture, training, validation, shift, scale, config)
         if on_curve:
             on_curve(curves_table(rows))
-    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows))
+    seconds = time.monotonic() - began
+    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows), seconds)
 
 
 def equations(

@@ -28,7 +28,7 @@ CURVE_POINTS = 300
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Best-validation parameters (S, P), their step (S,), and the curves.
+    """Best-validation parameters (S, P), their step (S,), the curves, and the wall time in s, interruptions left out.
 
     ``curves``: columns seed, step and, for training and validation, loss_ev2, energy_rmse_mev,
     force_rmse_ev_per_ang.
@@ -37,6 +37,7 @@ class TrainingResult:
     parameters: np.ndarray
     best_step: np.ndarray
     curves: pd.DataFrame
+    seconds: float
 
 
 def train(
@@ -68,8 +69,9 @@ def train(
         + [x.numpy() for d in (training, validation) for x in (d.inputs.values, d.energies, d.forces)]
     )
     every = max(1, config.steps // CURVE_POINTS)
-    start, state, best, rows = _resume(checkpoint, key) or (
+    start, spent, state, best, rows = _resume(checkpoint, key) or (
         0,
+        0.0,
         method.start(torch.as_tensor(initial)),
         nothing_yet(torch.as_tensor(initial)),
         [],
@@ -77,6 +79,7 @@ def train(
     if start:
         log.info("resuming at step %d", start)
     saved = time.monotonic()
+    began = saved - spent
     for step in progress(range(start, config.steps), "training"):
         state = method.advance(state, step)
         if (step + 1) % every == 0 or step + 1 == config.steps:
@@ -93,11 +96,12 @@ def train(
                 config,
             )
         if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, key, step + 1, state, best, rows)
+            _save(checkpoint, key, step + 1, time.monotonic() - began, state, best, rows)
             if on_curve:
                 on_curve(curves_table(rows))
             saved = time.monotonic()
-    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows))
+    seconds = time.monotonic() - began
+    return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows), seconds)
 
 
 def finish(checkpoint: Path) -> None:
@@ -144,22 +148,23 @@ def curves_table(rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS).astype({"step": int, "seed": int})
 
 
-def _save(path: Path, key: str, step: int, state, best, rows) -> None:
+def _save(path: Path, key: str, step: int, seconds: float, state, best, rows) -> None:
     arrays = {f"state.{k}": v.contiguous() for k, v in state.items()}
     arrays |= {f"best.{k}": v.contiguous() for k, v in best.items()}
     arrays["rows"] = torch.tensor(rows, dtype=torch.float64).reshape(-1, len(_COLUMNS))
     with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={"task": json.dumps({"key": key, "step": step})})
+        save_file(arrays, temporary, metadata={"task": json.dumps({"key": key, "step": step, "seconds": seconds})})
 
 
 def _resume(path: Path | None, key: str):
-    """(step, state, best, rows) of an interrupted run of the same task, or None."""
+    """(step, seconds, state, best, rows) of an interrupted run of the same task, or None."""
     if path is None or not path.is_file():
         return None
     try:
         with safe_open(path, "pt") as handle:
             task = json.loads(handle.metadata()["task"])
-            # A copy lies as a new tensor does: what BLAS rounds depends on the alignment of memory.
+            reached = task["step"], task["seconds"]
+            # Copies, aligned as all tensors are: matrix products round differently in memory that is not.
             arrays = {k: handle.get_tensor(k).clone() for k in handle.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError):
         return None
@@ -170,4 +175,4 @@ def _resume(path: Path | None, key: str):
     for name, value in arrays.items():
         part, _, field = name.partition(".")
         parts[part][field] = value
-    return task["step"], parts["state"], parts["best"], rows
+    return *reached, parts["state"], parts["best"], rows

@@ -21,6 +21,9 @@ class EnsembleData:
     def normalised(self, center: torch.Tensor, width: torch.Tensor) -> EnsembleData:
         return EnsembleData(self.inputs.normalised(center, width), self.energies, self.forces)
 
+    def select(self, members: torch.Tensor) -> EnsembleData:
+        return EnsembleData(self.inputs.select(members), self.energies[members], self.forces[members])
+
 
 def predict(
     architecture: Architecture, theta: torch.Tensor, inputs: Inputs, shift: torch.Tensor, scale: torch.Tensor
