@@ -116,8 +116,7 @@ def test_levenberg_marquardt_ends_where_the_slope_is_zero(study):
     method = Descent(ensemble.architecture, ensemble.training, ensemble.shift, ensemble.scale, config)
     slopes, state = [], method.start(parameters(ensemble))
     for step in range(config.steps):
-        if step:
-            state = method.advance(state, step)
+        state = method.advance(state, step)
         if step in (0, config.steps - 1):
             leaf = method.current(state).clone().requires_grad_(True)
             loss = loss_of(ensemble, leaf, config)
