@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from qff.config import Config, SystemConfig, load_study, read_yaml, validate, with_types
+from qff.config import Config, ModelConfig, SystemConfig, load_study, read_yaml, validate, with_types
 from qff.errors import ConfigError
 from qff.models import build_architecture
 from qff.systems import System
@@ -43,12 +43,8 @@ def changed(content, path: str, value):
         ("training.steps", 0, "training.steps"),
         ("seeds", 10.0, "seeds: .*integer.*10.0"),
         ("seed", None, "seed: .*integer"),
-        (
-            "training.optimiser",
-            "bgfs",
-            r"training.optimiser: .*'kalman' or 'levenberg_marquardt': did you mean 'bfgs'\?",
-        ),
-        ("training.optimiser", "sgd", r"training.optimiser: .*'kalman' or 'levenberg_marquardt' \(got 'sgd'\)"),
+        ("training.optimiser", "bgfs", r"training.optimiser: .*'adam', 'bfgs', .*: did you mean 'bfgs'\?"),
+        ("training.optimiser", "sgd", r"training.optimiser: .*'adam', 'bfgs', .* \(got 'sgd'\)"),
         ("training.learning_rate", "fast", "training.learning_rate: .*number"),
         ("training.learning_rate", True, "training.learning_rate: .*number"),
         ("training.learning_rate", INFINITY, "training.learning_rate: .*finite"),
@@ -261,7 +257,7 @@ def test_models_are_used_where_they_have_settings(tmp_path):
     with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
     study = load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)
     assert study.models_of("water", study.config.models) == ["nn"]
-    assert study.models_of("lih", ["nn", "qnn"]) == ["nn", "qnn"]
+    assert study.models_of("lih", ["kernel", "kernel_symmetric", "qnn"]) == ["kernel", "qnn"]
     assert load_study(changed(GOOD, "systems", ["water"]), tmp_path).models_of("water", ["qnn"]) == []
 
 
@@ -273,7 +269,7 @@ def test_a_model_may_be_trained_in_its_own_way(tmp_path):
     study = load_study(changed(GOOD, "training.steps", 100), tmp_path)
     assert (study.training_of("nn").optimiser, study.training_of("nn").steps) == ("adam", 250)
     assert study.training_of("nn", steps=10).steps == 25
-    assert study.training_of("qnn") == study.config.training
+    assert (study.training_of("qnn").optimiser, study.training_of("qnn").steps) == (GOOD["training"]["optimiser"], 100)
     entries["nn"]["training"] = {"optimizer": "adam"}
     (tmp_path / "models.yaml").write_text(yaml.safe_dump(entries))
     with pytest.raises(ConfigError, match=r"models.yaml, nn.training: unknown key 'optimizer': did you mean"):
@@ -339,3 +335,19 @@ def test_nested_numbers_of_the_command_line_are_read():
         "dynamics": {"time_step_fs": -0.25},
         "training": {"optimiser": "adam"},
     }
+
+
+def test_models_are_shown_beside_those_they_are_held_against():
+    models = ["qnn_bfgs", "qnn_from_zero", "nn", "qnn", "kernel"]
+    study = load_study({"profile": "few", "seed": 1, "seeds": 2, "systems": ["lih", "h2o"], "models": models})
+    assert study.shown("h2o", "comparison") == ["nn", "qnn", "kernel"]
+    assert study.shown("h2o", "optimiser") == ["nn", "qnn", "qnn_bfgs"]
+    assert study.shown("h2o", "choice") == ["qnn", "qnn_from_zero"]
+    assert study.shown("lih", "comparison") == ["nn", "qnn", "kernel"]
+    assert study.shown("lih", "optimiser") == study.shown("lih", "choice") == []
+
+
+def test_an_unknown_role_is_refused():
+    entry = {"name": "qnn", "label": "QNN", "kind": "qnn", "role": "extra", "systems": {"lih": {}}}
+    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser' or 'choice'"):
+        validate(ModelConfig, entry, "qnn")
