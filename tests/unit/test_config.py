@@ -269,7 +269,10 @@ def test_a_model_may_be_trained_in_its_own_way(tmp_path):
     study = load_study(changed(GOOD, "training.steps", 100), tmp_path)
     assert (study.training_of("nn").optimiser, study.training_of("nn").steps) == ("adam", 250)
     assert study.training_of("nn", steps=10).steps == 25
-    assert (study.training_of("qnn").optimiser, study.training_of("qnn").steps) == (GOOD["training"]["optimiser"], 100)
+    assert (study.training_of("qnn").optimiser, study.training_of("qnn").steps) == (
+        GOOD["training"]["optimiser"],
+        100,
+    )
     entries["nn"]["training"] = {"optimizer": "adam"}
     (tmp_path / "models.yaml").write_text(yaml.safe_dump(entries))
     with pytest.raises(ConfigError, match=r"models.yaml, nn.training: unknown key 'optimizer': did you mean"):
