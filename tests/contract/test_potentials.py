@@ -1,12 +1,13 @@
 """The physics that every potential must pass, quantum or classical."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 import torch
 from qff.config import TrainingConfig, load_study, read_yaml
-from qff.data import read_frames, split_frames
+from qff.data import LabelledFrames, read_frames, split_frames
 from qff.errors import DomainError, ModelFileError
 from qff.models import Potential, build_architecture, load
 from qff.models.architecture import Architecture, Inputs
@@ -60,9 +61,14 @@ def random_potential(system: str, model: str, seed: int = 0) -> Potential:
     )
 
 
+@functools.cache
+def frames_of(system: str) -> LabelledFrames:
+    return read_frames(STUDY.systems[system].reference.frozen)
+
+
 def geometries(system: str, n: int = 6, seed: int = 1) -> np.ndarray:
     """Randomly oriented frames of the reference set."""
-    frames = read_frames(STUDY.systems[system].reference.frozen)
+    frames = frames_of(system)
     rng = np.random.default_rng(seed)
     chosen = frames.positions[rng.choice(len(frames), n, replace=False)]
     return np.stack([p @ rotation(rng).T + rng.normal(size=3) for p in chosen])
@@ -74,7 +80,7 @@ def rotation(rng) -> np.ndarray:
     return q * np.sign(np.linalg.det(q))
 
 
-@pytest.fixture(params=CASES, ids=lambda c: f"{c[1]}-{c[0]}")
+@pytest.fixture(scope="module", params=CASES, ids=lambda c: f"{c[1]}-{c[0]}")
 def case(request):
     system, model = request.param
     return random_potential(system, model), geometries(system)
@@ -260,7 +266,7 @@ def test_resumed_training_equals_uninterrupted(model, optimiser, tmp_path, monke
 
     system = "lih"
     architecture = build_architecture(System(system, STUDY.systems[system]), STUDY.models[model])
-    frames = read_frames(STUDY.systems[system].reference.frozen)
+    frames = frames_of(system)
     splits = [split_frames(frames, STUDY.systems[system].split, 1, system, seed) for seed in range(2)]
     ensemble = build_ensemble(architecture, frames, splits, n_train=10)
     config = TrainingConfig(steps=60, optimiser=optimiser)  # more than COBYLA needs for its first simplex
@@ -311,7 +317,7 @@ def test_training_learns_the_curve():
     """A short training beats the mean by orders of magnitude, on frames it has not seen."""
     system, model = "lih", "nn_biased"
     architecture = build_architecture(System(system, STUDY.systems[system]), STUDY.models[model])
-    frames = read_frames(STUDY.systems[system].reference.frozen)
+    frames = frames_of(system)
     splits = [split_frames(frames, STUDY.systems[system].split, 1, system, 0)]
     ensemble = build_ensemble(architecture, frames, splits)
     result = ensemble.train(initial_ensemble(architecture, 1, model, 1), TrainingConfig(steps=400))

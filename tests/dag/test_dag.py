@@ -157,12 +157,17 @@ def test_every_role_has_its_figures(tmp_path):
     assert not re.search(r"input: .*kernel/curves.csv", done.stdout)
 
 
-def test_every_process_sees_the_same_jobs_and_parameters(tmp_path):
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What one process sees, in one folder."""
+    return parameters(place(tmp_path_factory.mktemp("a")), PYTHONHASHSEED="1")
+
+
+def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
     """No time, random number, memory address or order of a set: a second run has nothing to do."""
-    first = parameters(place(tmp_path / "a"), PYTHONHASHSEED="1")
     second = parameters(place(tmp_path / "elsewhere"), PYTHONHASHSEED="2")
-    assert first == second
-    recorded, jobs, outputs = first
+    assert seen == second
+    recorded, jobs, outputs = seen
     assert len(jobs) == len(outputs) + 1  # `all` has no output
     assert {name for _, name, _ in rules()} - {"label_chunk", "collect_reference"} == set(recorded) - {"all"}
     for name in set(recorded) - {"all", "track_stage"}:  # tracking is a sink: its code changes no result
@@ -181,9 +186,9 @@ def test_every_process_sees_the_same_jobs_and_parameters(tmp_path):
     ],
     ids=["a_model", "judging", "tracking"],
 )  # fmt: skip
-def test_an_edit_changes_the_parameters_of_its_users_only(tmp_path, edit, rerun):
+def test_an_edit_changes_the_parameters_of_its_users_only(seen, tmp_path, edit, rerun):
     folder = edited(tmp_path)
-    before, *_ = parameters(folder)
+    before, *_ = seen
     with open(folder / "workflow" / edit, "a", encoding="utf-8") as handle:
         handle.write("\n# edited\n")
     after, *_ = parameters(folder)

@@ -62,7 +62,7 @@ def test_observations_are_weighted_errors_of_energies_and_forces(model):
     data = ensemble(model, n_train=4)
     config = TrainingConfig(optimiser="kalman", force_weight=2.0, kalman_force_fraction=0.5)
     training = KalmanTraining(data.architecture, data.training, data.shift, data.scale, config)
-    theta = torch.tensor(initial_ensemble(data.architecture, 1, model, 2))
+    theta = torch.tensor(initial_ensemble(data.architecture, 1, model, 2)[:, 0])
     order = torch.arange(4 * 7).expand(2, -1)  # every energy and force component
     error, jacobian = training._observe(theta, order)
     tracked = theta.clone().requires_grad_(True)

@@ -181,7 +181,7 @@ class LevenbergMarquardt(Optimiser):
             "gradient": torch.zeros_like(theta),
             "curvature": torch.zeros(members, size, size, dtype=theta.dtype),
             "scale": torch.full_like(theta, self.SMALLEST),
-            "damping": torch.full((members,), 1e-3, dtype=theta.dtype),
+            "damping": torch.ones(members, dtype=theta.dtype),  # relative to the curvature
             "growth": torch.full((members,), 2.0, dtype=theta.dtype),
             "expected": torch.ones(members, dtype=theta.dtype),  # decrease that the quadratic model promised
         }
