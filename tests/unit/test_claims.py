@@ -310,7 +310,7 @@ def test_bad_claims_files(tmp_path, content, message):
 # Quantities of the dynamics of molecules (tests/unit/test_molecules.py) that claims may judge.
 MOLECULES = {
     "surviving_fraction",
-    "inversion_barrier_error",
+    "path_barrier_error",
     "path_rmse",
     *(f"vdos_peak_deviation_{k}" for k in (1, 2, 3)),
 }

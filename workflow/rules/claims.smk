@@ -6,9 +6,13 @@ rule collect_metrics:
     input:
         metrics=[
             *expand(f"{RESULTS}/reference/{{system}}/checks/metrics.csv", system=CHECKED),
-            *of_systems(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.models),
             *of_systems(
-                f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.capacity.models
+                f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", CONFIG.systems, CONFIG.models
+            ),
+            *of_systems(
+                f"{RESULTS}/capacity/{{system}}/{{model}}/metrics.csv",
+                CONFIG.systems,
+                CONFIG.capacity.models,
             ),
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),

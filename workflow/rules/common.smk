@@ -146,7 +146,9 @@ def records_of(wildcards):
     if wildcards.stage in ("train", "evaluate"):
         return of_systems(record, CONFIG.systems, CONFIG.models)
     if wildcards.stage == "capacity":
-        return of_systems(record, CONFIG.systems, CONFIG.capacity.models) + expand(of_each_system, system=CORRELATED)
+        return of_systems(record, CONFIG.systems, CONFIG.capacity.models) + expand(
+            of_each_system, system=CORRELATED
+        )
     if wildcards.stage == "dynamics":
         return dynamics_of(SIMULATED, "run.json")
     records = expand(of_each_system, system=CONFIG.systems)

@@ -114,7 +114,9 @@ rule plot_errors:
     """Test errors of all seeds of the comparison, the optimiser study or the sensitivity to our choices."""
     input:
         metrics=lambda w: of_role(f"{RESULTS}/evaluate/{{system}}/{{model}}/metrics.csv", ERRORS[w.kind])(w),
-        intervals=lambda w: of_role(f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", ERRORS[w.kind])(w),
+        intervals=lambda w: of_role(
+            f"{RESULTS}/evaluate/{{system}}/{{model}}/intervals.csv", ERRORS[w.kind]
+        )(w),
     output:
         svg=report(
             f"{FIGURES}/{{kind}}_{{system}}.svg",
@@ -247,7 +249,9 @@ rule plot_dynamics:
         reference=f"{RESULTS}/dynamics/{{system}}/reference/trajectory.csv",
         reference_metrics=f"{RESULTS}/dynamics/{{system}}/reference/metrics.csv",
         on_the_fly=f"{RESULTS}/dynamics/{{system}}/on_the_fly/trajectory.csv",
-        trajectories=of_system(f"{RESULTS}/dynamics/{{system}}/{{model}}/trajectory.csv", CONFIG.dynamics.models),
+        trajectories=of_system(
+            f"{RESULTS}/dynamics/{{system}}/{{model}}/trajectory.csv", CONFIG.dynamics.models
+        ),
     output:
         svg=report(
             f"{FIGURES}/dynamics_{{system}}.svg",
