@@ -205,3 +205,40 @@ def amplitude(n_qubits: int, layers: int) -> Circuit:
         return qml.expval(qml.PauliZ(0))
 
     return Circuit("amplitude", n_qubits, (2 * layers + 1) * n_qubits, 2**n_qubits, function)
+
+
+@circuit
+def neighbour_pair(layers: int, entangling: bool = True) -> Circuit:
+    """SU(2)-invariant circuit of two neighbours, each on two qubits (Le et al. 2025, their layer for AB2 molecules).
+
+    Qubits 0 and 2 carry neighbour j, 1 and 3 neighbour k; start: singlets on (0, 1) and (2, 3). Encoding: exp(-i x·σ/2)
+    with a vector of either neighbour. Layer: exchange gates on the two qubits of j, on those of k, on the pairs of the
+    start, and on (1, 2) and (0, 3). D layers, D+1 encodings; readout: mean of σ_a·σ_b over all pairs of qubits.
+
+    There are no parameters: what is trained decides the angles outside. φ = for every encoding x_j (3) and x_k (3), then
+    for every layer the angles of its four kinds of gates. Exchanging j and k leaves the result unchanged. Without
+    ``entangling`` gates every qubit carries one rotation; the features are then those of the encodings alone.
+    """
+    import pennylane as qml
+
+    from qff.gates import VectorRotation, heisenberg, singlet
+
+    if layers < 1:
+        raise ConfigError(f"circuit 'neighbour_pair': layers={layers}: at least one")
+    exchanged = (((0, 2),), ((1, 3),), ((0, 1), (2, 3)), ((1, 2), (0, 3)))
+    first = 6 * (layers + 1)
+
+    def function(_, phi):
+        for pair in ((0, 1), (2, 3)):
+            singlet(pair)
+        for d in range(layers + 1):
+            if d and entangling:
+                for k, pairs in enumerate(exchanged):
+                    for pair in pairs:
+                        heisenberg(phi[first + 4 * (d - 1) + k], pair)
+            for q in range(4):
+                VectorRotation(*(phi[6 * d + 3 * (q % 2) + k] for k in range(3)), wires=q)
+        words = [p(a) @ p(b) for a, b in combinations(range(4), 2) for p in (qml.PauliX, qml.PauliY, qml.PauliZ)]
+        return qml.expval(qml.dot([1 / 6] * len(words), words))
+
+    return Circuit("neighbour_pair", 4, 0, first + (4 * layers if entangling else 0), function)

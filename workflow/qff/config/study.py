@@ -79,12 +79,24 @@ class TrainingConfig(Strict):
         default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."
     )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
+    batch: PositiveInt | None = Field(
+        default=None, description="Frames that a step of adam sees, all of them in turn; null: all at once."
+    )
+    curve_points: PositiveInt = Field(
+        default=300, description="Times during training at which errors are recorded and the best parameters chosen."
+    )
     force_weight: NonNegative = Field(
         default=1.0, description="χ of the loss (Å²): L = mean ΔE² + χ/(3A) mean Σ ΔF², energies in eV."
     )
     printed_loss: bool = Field(
         default=False, description="Sum the force term over frames without dividing by their number, as printed."
     )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.batch is not None and self.optimiser != "adam":
+            raise ValueError(f"batch: only adam takes steps on parts of the frames, not {self.optimiser}")
+        return self
 
 
 class CapacityConfig(Strict):

@@ -50,6 +50,19 @@ class BatchedEngine:
             return program.values(theta, phi), None
         return program.evaluate(theta, phi, dphi)
 
+    def value_and_slope(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values f (S, B) and their slopes ∂f/∂φ (S, B, F), each differentiable once in θ and φ."""
+        return self._program(theta).value_and_slope(theta, phi)
+
+    def expectation(self, phi: torch.Tensor) -> torch.Tensor:
+        """Values (S, B) of a circuit without parameters, twice differentiable in φ (S, B, F).
+
+        For models that compute all angles themselves and take forces by automatic differentiation.
+        """
+        empty = phi.new_zeros(len(phi), 0)
+        f, slope = self.value_and_slope(empty, phi)
+        return _Attached.apply(phi, f.detach(), slope)
+
     def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Values (S, B) and their gradients ∂f/∂θ frame by frame, (S, B, P)."""
         return self._program(theta).jacobian(theta, phi)
@@ -60,3 +73,17 @@ class BatchedEngine:
 
     def _program(self, theta: torch.Tensor) -> CompiledProgram | TorchProgram:
         return self.compiled if theta.device.type == "cpu" else self.torch
+
+
+class _Attached(torch.autograd.Function):
+    """f as a function of φ whose gradient is the given slope: the slope in turn knows its own gradient."""
+
+    @staticmethod
+    def forward(ctx, phi, f, slope):
+        ctx.save_for_backward(slope)
+        return f.clone()
+
+    @staticmethod
+    def backward(ctx, gf):
+        (slope,) = ctx.saved_tensors
+        return gf[..., None] * slope, None, None

@@ -48,6 +48,10 @@ class CompiledProgram:
         """f (S, B) alone; differentiable (once) in θ and φ."""
         return _Value.apply(theta, phi, self.layout)
 
+    def value_and_slope(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """f (S, B) and ∂f/∂φ (S, B, F); both differentiable (once) in θ and φ."""
+        return _ValueAndSlope.apply(theta, phi, self.layout)
+
     def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f (S, B) and ∂f/∂θ of every frame, (S, B, P)."""
         found = _Run(self.layout, theta.detach().numpy(), phi.detach().numpy()).jacobian()
@@ -272,6 +276,22 @@ class _Expectation(torch.autograd.Function):
         g_theta, g_phi = ctx.run.reverse(gf.numpy(), direction, ctx.first, ctx.needs_input_grad[1])
         g_dphi = gdf[..., None] * ctx.slope[:, :, None, :] if ctx.needs_input_grad[2] else None
         return _tensor(g_theta), _shared(g_phi, len(ctx.run.phi)), _shared(g_dphi, len(ctx.dphi)), None
+
+
+class _ValueAndSlope(torch.autograd.Function):
+    """(θ, φ) → (f, ∂f/∂φ). The gradient needs one direction of the inputs only: the weights of the slopes."""
+
+    @staticmethod
+    def forward(ctx, theta, phi, layout):
+        ctx.run = _Run(layout, theta.numpy(), phi.numpy())
+        f, ctx.first = ctx.run.evaluate(True)
+        return torch.from_numpy(f), torch.from_numpy(ctx.run.slope(ctx.first))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gf, gslope):
+        g_theta, g_phi = ctx.run.reverse(gf.numpy(), gslope.numpy(), ctx.first, ctx.needs_input_grad[1])
+        return _tensor(g_theta), _shared(g_phi, len(ctx.run.phi)), None
 
 
 class _Value(torch.autograd.Function):

@@ -21,6 +21,11 @@ class TorchProgram:
 
     def evaluate(self, theta, phi, dphi) -> tuple[torch.Tensor, torch.Tensor]:
         """f (S, B) and its derivatives df (S, B, K)."""
+        f, slope = self.value_and_slope(theta, phi)
+        return f, (dphi @ slope[..., None])[..., 0]
+
+    def value_and_slope(self, theta, phi) -> tuple[torch.Tensor, torch.Tensor]:
+        """f (S, B) and ∂f/∂φ (S, B, F)."""
         with torch.enable_grad():
             features = phi.expand(len(theta), *phi.shape[1:])
             if not features.requires_grad:
@@ -28,7 +33,7 @@ class TorchProgram:
             f = self.values(theta, features)
             keep = theta.requires_grad or phi.requires_grad
             (slope,) = torch.autograd.grad(f.sum(), features, create_graph=keep)
-        return f if keep else f.detach(), (dphi @ slope[..., None])[..., 0]
+        return f if keep else f.detach(), slope
 
     def jacobian(self, theta: torch.Tensor, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """f (S, B) and ∂f/∂θ of every frame, (S, B, P): one member for every pair of a member and a frame."""

@@ -95,7 +95,7 @@ class Layout:
             offset[table] += h * angle.constant
             slope[:, table] += angle.theta[:, None] * h
         self._phase_offset, self._phase_scale = offset.reshape(-1), np.abs(constants).reshape(-1)
-        self._phase_slope = slope.reshape(self.n_parameters, -1)
+        self._phase_slope = slope.reshape(self.n_parameters, offset.size)
 
     def fixed_phases(self, theta: np.ndarray) -> np.ndarray:
         """Cosines and sines, in turn, of the fixed phases for parameters (S, P): (S, 2 · tables · d)."""

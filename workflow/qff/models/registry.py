@@ -10,6 +10,7 @@ from qff.systems import System
 def _kinds() -> dict:
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.kernel import Kernel
+    from qff.models.neighbour_pairs import NeighbourPairs
     from qff.models.nn import NeuralNetwork
     from qff.models.polynomial import Polynomial
     from qff.models.qnn import QNN
@@ -18,6 +19,7 @@ def _kinds() -> dict:
         "qnn": QNN,
         "nn": NeuralNetwork,
         "behler_parrinello": BehlerParrinello,
+        "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
         "kernel": Kernel,
     }

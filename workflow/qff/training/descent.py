@@ -1,4 +1,4 @@
-"""Full-batch minimisation of the loss by an optimiser of choice."""
+"""Minimisation of the loss by an optimiser of choice, on all frames or on batches of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import functools
 
 import torch
 
+from qff.randomness import generator
 from qff.training.cobyla import Cobyla
-from qff.training.loss import gauss_newton, losses, predict
+from qff.training.loss import EnsembleData, gauss_newton, losses, predict
 from qff.training.optimisers import BFGS, Adam, LevenbergMarquardt, Optimiser, State
 
 OPTIMISERS: dict[str, type[Optimiser]] = {
@@ -19,7 +20,7 @@ OPTIMISERS: dict[str, type[Optimiser]] = {
 
 
 class Descent:
-    """Full-batch minimisation of the loss: one step is one evaluation of loss and gradient."""
+    """Minimisation of the loss: one step is one evaluation of loss and gradient, on all frames or on the next batch."""
 
     def __init__(self, architecture, training, shift, scale, config):
         self._optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
@@ -29,10 +30,20 @@ class Descent:
 
     def advance(self, state: State, step: int) -> State:
         theta = self._optimiser.ask(state).detach().requires_grad_(True)
-        predicted = predict(self._architecture, theta, self._training.inputs, self._shift, self._scale)
-        loss = losses(*predicted, self._training, self._config)
+        data = self._batch(step)
+        predicted = predict(self._architecture, theta, data.inputs, self._shift, self._scale)
+        loss = losses(*predicted, data, self._config)
         (gradient,) = torch.autograd.grad(loss.sum(), theta)
         curvature = functools.partial(
-            gauss_newton, self._architecture, theta.detach(), self._training, self._scale, self._config
+            gauss_newton, self._architecture, theta.detach(), data, self._scale, self._config
         )
         return self._optimiser.tell(state, loss.detach(), gradient, curvature)
+
+    def _batch(self, step: int) -> EnsembleData:
+        """Frames of a step. Every epoch has an order of its own, which a resumed run finds again."""
+        count, size = self._training.energies.shape[1], self._config.batch
+        if size is None or size >= count:
+            return self._training
+        epoch, place = divmod(step, count // size)
+        order = generator(0, "batch", epoch).permutation(count)
+        return self._training.frames(torch.as_tensor(order[place * size : (place + 1) * size]))

@@ -23,7 +23,6 @@ from qff.training.kalman import KalmanTraining
 from qff.training.loss import EnsembleData, losses, predict
 
 CHECKPOINT_SECONDS = 5.0
-CURVE_POINTS = 300
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def train(
         [config.model_dump(), architecture.describe(), initial, shift.numpy(), scale.numpy()]
         + [x.numpy() for d in (training, validation) for x in (d.inputs.values, d.energies, d.forces)]
     )
-    every = max(1, config.steps // CURVE_POINTS)
+    every = max(1, config.steps // config.curve_points)
     start, spent, state, best, rows = _resume(checkpoint, key) or (
         0,
         0.0,

@@ -24,6 +24,11 @@ class EnsembleData:
     def select(self, members: torch.Tensor) -> EnsembleData:
         return EnsembleData(self.inputs.select(members), self.energies[members], self.forces[members])
 
+    def frames(self, index: torch.Tensor) -> EnsembleData:
+        """Some frames of every member."""
+        every = (slice(None), index)
+        return EnsembleData(self.inputs.select(every), self.energies[every], self.forces[every])
+
 
 def predict(
     architecture: Architecture, theta: torch.Tensor, inputs: Inputs, shift: torch.Tensor, scale: torch.Tensor

@@ -1,0 +1,48 @@
+"""Models written as energies of Cartesian positions, for molecules of any size; forces by automatic differentiation."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+
+from qff.models.architecture import Architecture, Inputs
+
+_FRAMES_AT_ONCE = 64  # of evaluations without training, which bounds memory
+
+
+class CartesianArchitecture(Architecture):
+    """f = a function of positions in Å, defined for every geometry; its directions are the Cartesian axes."""
+
+    invariances = frozenset({"translation", "rotation", "permutation", "inversion"})
+
+    @abstractmethod
+    def energy(self, theta: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Output f (S, B) of parameters (S, P) at positions (S, B, A, 3) in Å, twice differentiable."""
+
+    def inside(self, positions):
+        return np.ones(len(positions), dtype=bool)
+
+    def inputs(self, positions):
+        axes = torch.eye(positions[0].numel(), dtype=positions.dtype).expand(len(positions), -1, -1)
+        return Inputs(positions.detach().flatten(1), axes, axes.unflatten(-1, positions.shape[1:]))
+
+    def evaluate(self, theta, inputs):
+        x = inputs.values.expand(len(theta), -1, -1)
+        if theta.requires_grad or inputs.values.requires_grad:
+            return self._value_and_slope(theta, x)
+        parts = [self._value_and_slope(theta, part) for part in x.split(_FRAMES_AT_ONCE, 1)]
+        return tuple(torch.cat(p, 1) for p in zip(*parts, strict=True))
+
+    def _value_and_slope(self, theta, x):
+        keep = theta.requires_grad or x.requires_grad
+        with torch.enable_grad():
+            if not x.requires_grad:
+                x = x.detach().requires_grad_(True)
+            f = self.energy(theta, x.unflatten(-1, (-1, 3)))
+            (slope,) = torch.autograd.grad(f.sum(), x, create_graph=keep)
+        return (f, slope) if keep else (f.detach(), slope)
+
+    def values(self, theta, values):
+        return self.energy(theta, values.expand(len(theta), -1, -1).unflatten(-1, (-1, 3)))
