@@ -78,7 +78,10 @@ CIRCUITS = {
     "rz": build_circuit("kiss", n_qubits=3, layers=3, connectivity="full", encoding="rz"),
     "separable": build_circuit("kiss", n_qubits=3, layers=4, entangling=False),
     "equivariant": build_circuit("equivariant", n_qubits=4, layers=2),
+    "demo": build_circuit("equivariant", n_qubits=4, layers=2, repetitions=2, tied=False),
     "amplitude": build_circuit("amplitude", n_qubits=3, layers=2),
+    "reuploading": build_circuit("reuploading", n_qubits=3, layers=1),
+    "neighbour_pair": build_circuit("neighbour_pair", layers=2),
     **{f"random{k}": random_circuit(k) for k in range(12)},
 }
 
@@ -463,3 +466,57 @@ def test_counts_and_dead_parameters_of_the_declared_circuits():
         phi = torch.tensor(rng.uniform(-1, 1, (4, circuit.n_features)))
         _, jacobian = build_engine("batched", circuit).jacobian(torch.tensor(theta), phi[None])
         assert dead_parameters(jacobian.numpy()) == dead
+
+
+@pytest.mark.parametrize("name", ["reuploading", "neighbour_pair"])
+def test_expectations_are_twice_differentiable(name):
+    circuit = CIRCUITS[name]
+    assert circuit.n_parameters == 0
+    engine = build_engine("batched", circuit)
+    phi = torch.tensor(np.random.default_rng(4).normal(size=(1, 2, circuit.n_features)), requires_grad=True)
+    assert torch.autograd.gradcheck(engine.expectation, phi)
+    assert torch.autograd.gradgradcheck(engine.expectation, phi)
+    torch.testing.assert_close(engine.expectation(phi), engine.evaluate(phi.new_zeros(1, 0), phi)[0])
+
+
+@pytest.mark.parametrize("name", ["lih", "equivariant", "amplitude"])
+def test_values_and_slopes_agree_with_directional_derivatives(name):
+    """Both outputs, and gradients of a loss of both, against a derivative along every axis; compiled and in torch."""
+    circuit = CIRCUITS[name]
+    engine = build_engine("batched", circuit)
+    theta, phi, _ = arguments(circuit)
+    axes = torch.eye(circuit.n_features, dtype=phi.dtype).expand(1, phi.shape[1], -1, -1)
+    expected = None
+    for evaluate in (lambda t, p: engine.evaluate(t, p, axes), engine.value_and_slope, engine.torch.value_and_slope):
+        leaves = [x.clone().requires_grad_(True) for x in (theta, phi)]
+        f, slope = evaluate(*leaves)
+        found = [f.detach(), slope.detach(), *torch.autograd.grad((f**2).sum() + (slope**3).sum(), leaves)]
+        expected = expected or found
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
+def test_a_neighbour_pair_without_gates_has_a_closed_form():
+    """Two turned singlets: Σ ⟨σ·σ⟩ = -2 tr(R_jᵀ R_k), R the product of a neighbour's rotations; other pairs give 0."""
+    from scipy.spatial.transform import Rotation
+
+    circuit = build_circuit("neighbour_pair", layers=1, entangling=False)
+    phi = torch.tensor(np.random.default_rng(5).normal(size=(1, 3, 12)))
+    f = build_engine("batched", circuit).expectation(phi)[0]
+    for value, row in zip(f, phi[0].numpy(), strict=True):
+        vectors = row.reshape(2, 2, 3)  # encoding, neighbour
+        j, k = ((Rotation.from_rotvec(vectors[1, n]) * Rotation.from_rotvec(vectors[0, n])).as_matrix() for n in (0, 1))
+        assert float(value) == pytest.approx(-2 * np.trace(j.T @ k) / 6, abs=1e-12)
+
+
+def test_exchanging_the_neighbours_of_a_pair_changes_nothing():
+    circuit = build_circuit("neighbour_pair", layers=3)
+    phi = torch.tensor(np.random.default_rng(6).normal(size=(1, 4, circuit.n_features)))
+    swapped = phi.clone()
+    vectors = swapped[..., :24].unflatten(-1, (4, 2, 3))
+    couplings = swapped[..., 24:].unflatten(-1, (3, 4))
+    vectors[:] = vectors.flip(-2).clone()
+    couplings[..., :2] = couplings[..., :2].flip(-1).clone()
+    engine = build_engine("batched", circuit)
+    torch.testing.assert_close(engine.expectation(phi), engine.expectation(swapped), rtol=0, atol=1e-13)
+    assert (engine.expectation(phi) - engine.expectation(phi.flip(-1))).abs().max() > 1e-3

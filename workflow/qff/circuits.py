@@ -144,14 +144,16 @@ def kiss(
 
 
 @circuit
-def equivariant(n_qubits: int, layers: int) -> Circuit:
-    """SU(2)-invariant circuit of an atom's neighbours, one qubit each (Le et al., New J. Phys. 27, 023015, 2025).
+def equivariant(n_qubits: int, layers: int, repetitions: int = 1, tied: bool = True) -> Circuit:
+    """SU(2)-invariant circuit of an atom's neighbours (Le et al., New J. Phys. 27, 023015, 2025).
 
-    Start: singlets on pairs of qubits. Encoding: exp(-i α_d x_q·σ/2) with the vector x_q = φ[3q … 3q+2] of neighbour
-    q. Layers: exchange gates on a ring, one coupling for the pairs (0,1), (2,3) … and one for (1,2), (3,4) …; D
-    layers, D+1 encodings. Readout: mean of σ_j·σ_k over all pairs. A rotation of all x leaves it unchanged.
+    Qubit q carries neighbour q mod N of N = n_qubits/repetitions, with vector x = φ[3(q mod N) …]. Start: singlets on
+    pairs of qubits. Encoding: exp(-i α x·σ/2). Layers: exchange gates on a ring, (0,1), (2,3) … and then (1,2), (3,4) …;
+    D layers, D+1 encodings. A rotation of all x leaves the result unchanged.
 
-    Deviation from the source: the couplings and α are tied within a layer (3D+1 parameters).
+    Tied (a deviation from the source): one α and two couplings for a layer, readout the mean of σ_j·σ_k over all pairs,
+    3D+1 parameters. Else, as in the authors' public demonstration for H2O, an α for every qubit and encoding and a
+    coupling for every gate, readout σ_0·σ_1: 2 n D + n parameters, and no invariance under permutations once trained.
     """
     import pennylane as qml
 
@@ -159,24 +161,32 @@ def equivariant(n_qubits: int, layers: int) -> Circuit:
 
     if n_qubits < 2 or n_qubits % 2:
         raise ConfigError(f"circuit 'equivariant': n_qubits={n_qubits}: singlets need an even number of qubits")
+    if repetitions < 1 or n_qubits % repetitions:
+        raise ConfigError(f"circuit 'equivariant': repetitions={repetitions} does not divide n_qubits={n_qubits}")
+    neighbours = n_qubits // repetitions
     even = [(q, q + 1) for q in range(0, n_qubits, 2)]
     odd = [(q, (q + 1) % n_qubits) for q in range(1, n_qubits, 2)] if n_qubits > 2 else []
+    n_alphas = (layers + 1) * (1 if tied else n_qubits)
 
     def function(theta, phi):
+        alphas, couplings = iter(theta[:n_alphas]), iter(theta[n_alphas:])
         for pair in even:
             singlet(pair)
         for d in range(layers + 1):
-            if d:
-                for pairs, coupling in ((even, theta[layers + d]), (odd, theta[2 * layers + d])):
-                    for pair in pairs:
-                        heisenberg(coupling, pair)
+            for pairs in (even, odd) if d else ():
+                shared = next(couplings) if tied else None
+                for pair in pairs:
+                    heisenberg(shared if tied else next(couplings), pair)
+            shared = next(alphas) if tied else None
             for q in range(n_qubits):
-                VectorRotation(*(theta[d] * phi[3 * q + k] for k in range(3)), wires=q)
-        pairs = list(combinations(range(n_qubits), 2))
+                alpha, first = shared if tied else next(alphas), 3 * (q % neighbours)
+                VectorRotation(*(alpha * phi[first + k] for k in range(3)), wires=q)
+        pairs = list(combinations(range(n_qubits), 2)) if tied else [(0, 1)]
         words = [p(i) @ p(j) for i, j in pairs for p in (qml.PauliX, qml.PauliY, qml.PauliZ)]
         return qml.expval(qml.dot([1 / len(pairs)] * len(words), words))
 
-    return Circuit("equivariant", n_qubits, 3 * layers + 1, 3 * n_qubits, function)
+    n_couplings = layers * (2 if tied else len(even) + len(odd))
+    return Circuit("equivariant", n_qubits, n_alphas + n_couplings, 3 * neighbours, function)
 
 
 @circuit
@@ -242,3 +252,31 @@ def neighbour_pair(layers: int, entangling: bool = True) -> Circuit:
         return qml.expval(qml.dot([1 / 6] * len(words), words))
 
     return Circuit("neighbour_pair", 4, 0, first + (4 * layers if entangling else 0), function)
+
+
+@circuit
+def reuploading(n_qubits: int, layers: int, entangling: bool = True) -> Circuit:
+    """Data re-uploading with an angle of its own for every gate (Pérez-Salinas et al., Quantum 4, 226, 2020).
+
+    ``layers`` times RY and RZ on every qubit and a ring of CZ, then RY on every qubit; readout: mean of σ_Z. There are
+    no parameters: every angle is a feature, that a model makes of its data with weights and a bias. Without
+    ``entangling`` gates the qubits are independent, and the readout is a sum of functions of each.
+    """
+    import pennylane as qml
+
+    wires = range(n_qubits)
+    ring = [(q, (q + 1) % n_qubits) for q in wires][: n_qubits if n_qubits > 2 else n_qubits - 1]
+
+    def function(_, phi):
+        angles = iter(phi)
+        for _ in range(layers):
+            for q in wires:
+                qml.RY(next(angles), wires=q)
+                qml.RZ(next(angles), wires=q)
+            for pair in ring if entangling else ():
+                qml.CZ(wires=pair)
+        for q in wires:
+            qml.RY(next(angles), wires=q)
+        return qml.expval(qml.dot([1 / n_qubits] * n_qubits, [qml.PauliZ(q) for q in wires]))
+
+    return Circuit("reuploading", n_qubits, 0, (2 * layers + 1) * n_qubits, function)

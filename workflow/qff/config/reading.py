@@ -78,7 +78,7 @@ def with_types(config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, list):
             return [typed(v) for v in value]
         found = yaml.safe_load(value) if isinstance(value, str) else value
-        return found if isinstance(found, (bool, int, float)) else value
+        return found if isinstance(found, (bool, int, float)) or value == "null" else value
 
     return {k: typed(v) if isinstance(v, (dict, list)) else v for k, v in config.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 import torch
@@ -10,10 +10,11 @@ import torch
 from qff.errors import ConfigError
 from qff.models.architecture import Architecture, Inputs
 from qff.symmetry import Cutoff, SymmetryFunction, parse_function
+from qff.symmetry.functions import WIDE
 from qff.symmetry.molecule import MoleculeDescriptor
 from qff.units import BOHR_IN_ANG
 
-_SETTINGS = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "hidden", "output_range"}
+_DESCRIPTOR = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "angular", "elements"}
 
 
 class BehlerParrinello(Architecture):
@@ -28,6 +29,9 @@ class BehlerParrinello(Architecture):
             `H 3 O H η λ ζ r_c`; they are sorted as n2p2 does.
         cutoff_ang: instead of `symmetry_functions`: cutoff radius (Å) of the list `radial`.
         radial: list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements.
+        angular: list of [η (Å⁻²), λ, ζ] of angular functions (type 9) beside them, each for every triple of elements.
+        elements: those that have networks and are seen as neighbours, if more than the molecule has: parameters can
+            then be moved to another molecule.
         cutoff_type: 0–8 as in n2p2 (0 hard, 1 cosine, 2 and 3 tanh³, 4 exponential, 5–8 polynomials).
         inner_cutoff: α, the part of the cutoff radius below which the cutoff function is 1.
         hidden: hidden widths of every element network (tanh, biases, linear output).
@@ -35,29 +39,33 @@ class BehlerParrinello(Architecture):
 
     normalise_inputs = True
     invariances = frozenset({"translation", "rotation", "permutation"})
+    #: Settings of the atomic functions; the rest of them is about the descriptor.
+    atomic_settings = frozenset({"hidden"})
 
     def __init__(self, system, settings):
         super().__init__(system, settings)
-        if unknown := set(settings) - _SETTINGS:
-            raise ConfigError(f"unknown settings of a Behler–Parrinello network: {', '.join(sorted(unknown))}")
-        if min(settings["hidden"], default=0) < 1:
-            raise ConfigError(f"hidden widths {settings['hidden']}: at least one layer of at least one neuron")
+        if unknown := set(settings) - _DESCRIPTOR - self.atomic_settings - {"output_range"}:
+            raise ConfigError(f"unknown settings of a {type(self).__name__} model: {', '.join(sorted(unknown))}")
         if "symmetry_functions" in settings:
-            if extra := {"cutoff_ang", "radial"} & set(settings):
+            if extra := {"cutoff_ang", "radial", "angular", "elements"} & set(settings):
                 raise ConfigError(
                     f"{', '.join(sorted(extra))}: not beside symmetry_functions, which hold their cutoffs"
                 )
             functions = [parse_function(line) for line in settings["symmetry_functions"].strip().splitlines()]
         else:
-            functions = _radial_for_all_pairs(system.symbols, settings["cutoff_ang"], settings["radial"])
+            functions = _functions_of_all_elements(system.symbols, settings)
         if foreign := {f.centre for f in functions} - set(system.symbols):
             raise ConfigError(f"symmetry functions of {', '.join(sorted(foreign))}: not an element of {system.name}")
         self.cutoff = Cutoff(settings.get("cutoff_type", 1), settings.get("inner_cutoff", 0.0))
-        self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff)
-        self.layers = {
-            element: list(pairwise([len(chosen), *settings["hidden"], 1]))
-            for element, chosen in self.descriptor.functions.items()
-        }
+        self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff, settings.get("elements"))
+        self._build({element: len(chosen) for element, chosen in self.descriptor.functions.items()})
+
+    def _build(self, widths: dict[str, int]) -> None:
+        """Atomic functions on descriptors of the given widths."""
+        hidden = self.settings["hidden"]
+        if min(hidden, default=0) < 1:
+            raise ConfigError(f"hidden widths {hidden}: at least one layer of at least one neuron")
+        self.layers = {element: list(pairwise([width, *hidden, 1])) for element, width in widths.items()}
 
     def _network_size(self, element):
         return sum(n_in * n_out + n_out for n_in, n_out in self.layers[element])
@@ -95,8 +103,8 @@ class BehlerParrinello(Architecture):
     def _blocks(self, features):
         """(element, features (…, atoms, n)) of every element."""
         place = 0
-        for element, layers in self.layers.items():
-            shape = (len(self.descriptor.atoms[element]), layers[0][0])
+        for element, chosen in self.descriptor.functions.items():
+            shape = (len(self.descriptor.atoms[element]), len(chosen))
             size = shape[0] * shape[1]
             yield element, features[..., place : place + size].unflatten(-1, shape)
             place += size
@@ -143,18 +151,37 @@ class BehlerParrinello(Architecture):
         return total, slope, torch.cat(gradients, -1), torch.cat(slope_gradients, -1)
 
 
-def _radial_for_all_pairs(symbols, cutoff_ang, radial):
-    """Radial functions in bohr for every pair of elements that occurs; a lone atom of its kind does not see itself."""
-    if cutoff_ang <= 0:
-        raise ConfigError(f"cutoff_ang = {cutoff_ang}: must be positive")
-    elements = list(dict.fromkeys(symbols))
-    return [
-        SymmetryFunction(centre, 2, (other,), eta * BOHR_IN_ANG**2, shift / BOHR_IN_ANG, cutoff_ang / BOHR_IN_ANG)
+def _functions_of_all_elements(symbols, settings):
+    """Radial and angular functions (in bohr) for every element and all that it can have as neighbours.
+
+    Without ``elements`` those that vanish in the molecule are left out: a lone atom of its kind does not see itself.
+    """
+    cutoff = settings["cutoff_ang"] / BOHR_IN_ANG
+    if cutoff <= 0:
+        raise ConfigError(f"cutoff_ang = {settings['cutoff_ang']}: must be positive")
+    elements = settings.get("elements") or list(dict.fromkeys(symbols))
+    if missing := set(symbols) - set(elements):
+        raise ConfigError(f"elements {elements}: {', '.join(sorted(missing))} is missing")
+
+    def occurs(centre, *neighbours):
+        needed = [centre, *neighbours]
+        return "elements" in settings or all(symbols.count(e) >= needed.count(e) for e in needed)
+
+    radial = [
+        SymmetryFunction(centre, 2, (other,), eta * BOHR_IN_ANG**2, shift / BOHR_IN_ANG, cutoff)
         for centre in elements
         for other in elements
-        if symbols.count(other) > (other == centre)
-        for eta, shift in radial
+        if occurs(centre, other)
+        for eta, shift in settings["radial"]
     ]
+    angular = [
+        SymmetryFunction(centre, WIDE, pair, eta * BOHR_IN_ANG**2, 0.0, cutoff, lam, zeta)
+        for centre in elements
+        for pair in combinations_with_replacement(elements, 2)
+        if occurs(centre, *pair)
+        for eta, lam, zeta in settings.get("angular", ())
+    ]
+    return radial + angular
 
 
 def _value_and_gradient(layers, values):

@@ -30,12 +30,15 @@ class CartesianArchitecture(Architecture):
 
     def evaluate(self, theta, inputs):
         x = inputs.values.expand(len(theta), -1, -1)
-        if theta.requires_grad or inputs.values.requires_grad:
-            return self._value_and_slope(theta, x)
-        parts = [self._value_and_slope(theta, part) for part in x.split(_FRAMES_AT_ONCE, 1)]
-        return tuple(torch.cat(p, 1) for p in zip(*parts, strict=True))
+        if theta.requires_grad or x.requires_grad:
+            f, slope = self._value_and_slope(theta, x)
+        else:
+            parts = [self._value_and_slope(theta, part) for part in x.split(_FRAMES_AT_ONCE, 1)]
+            f, slope = (torch.cat(p, 1) for p in zip(*parts, strict=True))
+        return f, (inputs.tangents @ slope[..., None])[..., 0]
 
     def _value_and_slope(self, theta, x):
+        """f (S, B) and its gradient in the positions (S, B, 3A)."""
         keep = theta.requires_grad or x.requires_grad
         with torch.enable_grad():
             if not x.requires_grad:

@@ -8,7 +8,9 @@ from qff.systems import System
 
 
 def _kinds() -> dict:
+    from qff.models.atomic_circuit import AtomicCircuits
     from qff.models.behler_parrinello import BehlerParrinello
+    from qff.models.central_atom import CentralAtom
     from qff.models.kernel import Kernel
     from qff.models.neighbour_pairs import NeighbourPairs
     from qff.models.nn import NeuralNetwork
@@ -18,8 +20,10 @@ def _kinds() -> dict:
     return {
         "qnn": QNN,
         "nn": NeuralNetwork,
+        "atomic_circuits": AtomicCircuits,
         "behler_parrinello": BehlerParrinello,
         "neighbour_pairs": NeighbourPairs,
+        "central_atom": CentralAtom,
         "polynomial": Polynomial,
         "kernel": Kernel,
     }

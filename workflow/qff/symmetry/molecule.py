@@ -18,15 +18,21 @@ class MoleculeDescriptor:
     A symmetry function is a function of distances alone, so that A(A-1)/2 derivatives say all.
 
     Attributes:
-        elements: centre elements in the order of their first atom.
+        elements: centre elements; those given, or the ones of the molecule in the order of their first atom.
         atoms: element → its atoms.
         functions: element → its functions in n2p2's order.
         n_features: columns of the descriptor: elements, their atoms, the functions of each.
         pairs: (K, 2) atoms of every distance.
     """
 
-    def __init__(self, symbols: list[str], functions: list[SymmetryFunction], cutoff: Cutoff):
-        self.elements = list(dict.fromkeys(symbols))
+    def __init__(
+        self,
+        symbols: list[str],
+        functions: list[SymmetryFunction],
+        cutoff: Cutoff,
+        elements: list[str] | None = None,
+    ):
+        self.elements = elements or list(dict.fromkeys(symbols))
         self.atoms = {e: [i for i, s in enumerate(symbols) if s == e] for e in self.elements}
         sorted_functions = by_centre(functions)
         self.functions = {e: sorted_functions.get(e, []) for e in self.elements}
@@ -40,6 +46,8 @@ class MoleculeDescriptor:
             self._groups[element] = []
             for group in groups(self.functions[element], cutoff):
                 found = self._radial(element, group) if is_radial(group) else self._angular(element, group)
+                if not found and elements is not None:
+                    continue  # columns of neighbours that other molecules have
                 if not found:
                     raise ConfigError(
                         f"symmetry functions of {element} with neighbours {'-'.join(group.neighbours)} vanish in "

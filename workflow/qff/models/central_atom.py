@@ -1,0 +1,63 @@
+"""Equivariant QNN of a molecule with one central atom, as Le et al. 2025 apply it to H2O."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from qff.circuits import build_circuit
+from qff.engines import build_engine
+from qff.errors import ConfigError
+from qff.models.architecture import Architecture, Inputs
+
+
+class CentralAtom(Architecture):
+    """E = shift + scale ⟨O⟩(x_1 … x_N), x_k the vectors in Å from the first atom to the others.
+
+    The invariance under rotations is that of the circuit; the number of its qubits grows with the molecule, and its
+    parameters belong to this molecule. Settings: `circuit` and its keyword arguments; `initial_spread` of all parameters.
+    """
+
+    def __init__(self, system, settings):
+        super().__init__(system, settings)
+        options = dict(settings)
+        options.pop("output_range", None)
+        self._spread = float(options.pop("initial_spread", 0.1))
+        self._center = float(options.pop("initial_center", 0.0))
+        engine = options.pop("engine", "batched")
+        self.circuit = build_circuit(options.pop("circuit"), **options)
+        neighbours = len(system.symbols) - 1
+        if self.circuit.n_features != 3 * neighbours:
+            raise ConfigError(
+                f"circuit '{self.circuit.name}' takes {self.circuit.n_features} features; {system.name} has the "
+                f"{3 * neighbours} components of {neighbours} vectors: change n_qubits or repetitions"
+            )
+        self.engine = build_engine(engine, self.circuit)
+
+    @property
+    def n_parameters(self):
+        return self.circuit.n_parameters
+
+    def inside(self, positions):
+        return np.ones(len(positions), dtype=bool)
+
+    def initial_parameters(self, rng):
+        return rng.normal(self._center, self._spread, self.n_parameters)
+
+    def inputs(self, positions):
+        vectors = positions.detach()[:, 1:] - positions.detach()[:, :1]
+        n = vectors[0].numel()
+        axes = torch.eye(n, dtype=positions.dtype).unflatten(1, (-1, 3))  # (K, N, 3)
+        directions = torch.cat([-axes.sum(1, keepdim=True), axes], 1)
+        tangents = torch.eye(n, dtype=positions.dtype)
+        frames = len(positions)
+        return Inputs(vectors.flatten(1), tangents.expand(frames, -1, -1), directions.expand(frames, -1, -1, -1))
+
+    def evaluate(self, theta, inputs):
+        return self.engine.evaluate(theta, inputs.values, inputs.tangents)
+
+    def values(self, theta, values):
+        return self.engine.evaluate(theta, values, None)[0]
+
+    def jacobian(self, theta, values):
+        return self.engine.jacobian(theta, values)
