@@ -257,6 +257,7 @@ def test_calculator_agrees_and_checks_its_atoms(case):
 RESUMED = [("nn", optimiser) for optimiser in (*OPTIMISERS, "kalman")] + [
     (model, optimiser) for model in ("qnn", "behler_parrinello") for optimiser in ("bfgs", "kalman")
 ]
+RESUMED += [("nn", "adam in batches")]
 
 
 @pytest.mark.parametrize(("model", "optimiser"), RESUMED)
@@ -269,7 +270,10 @@ def test_resumed_training_equals_uninterrupted(model, optimiser, tmp_path, monke
     frames = frames_of(system)
     splits = [split_frames(frames, STUDY.systems[system].split, 1, system, seed) for seed in range(2)]
     ensemble = build_ensemble(architecture, frames, splits, n_train=10)
-    config = TrainingConfig(steps=60, optimiser=optimiser)  # more than COBYLA needs for its first simplex
+    optimiser, _, batches = optimiser.partition(" ")
+    config = TrainingConfig(
+        steps=60, optimiser=optimiser, batch=4 if batches else None
+    )  # more than COBYLA needs for its first simplex
     initial = initial_ensemble(architecture, 1, model, 2)
     whole = ensemble.train(initial, config)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)

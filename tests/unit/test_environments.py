@@ -128,7 +128,9 @@ def test_the_published_demonstration_has_its_parameters():
     assert abs(swapped - energies(model, theta, WATER[None])) > 1e-3  # untied: atoms have parameters of their own
     tied = CentralAtom(molecule("OHH"), {**settings, "tied": True})
     theta = parameters(tied)
-    assert energies(tied, theta, WATER[[0, 2, 1]][None]) == pytest.approx(energies(tied, theta, WATER[None]), abs=1e-12)
+    assert energies(tied, theta, WATER[[0, 2, 1]][None]) == pytest.approx(
+        energies(tied, theta, WATER[None]), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,21 @@ class AtomicCircuits(BehlerParrinello):
             sizes = [np.prod(shape) * width, np.prod(shape), self._heads, 1]
             parts = theta[:, place : place + sum(sizes)].split([int(n) for n in sizes], 1)
             place += sum(sizes)
-            found[element] = (parts[0].unflatten(1, (*shape, width)), parts[1].unflatten(1, shape), parts[2], parts[3])
+            found[element] = (
+                parts[0].unflatten(1, (*shape, width)),
+                parts[1].unflatten(1, shape),
+                parts[2],
+                parts[3],
+            )
         return found
 
     def evaluate(self, theta, inputs):
         networks = self.networks(theta)
         total, slopes = 0.0, []
         for element, block in self._blocks(inputs.values.expand(len(theta), -1, -1)):
+            if not block.shape[2]:  # an element of other molecules
+                slopes.append(block.flatten(2))
+                continue
             weight, offset, scale, bias = networks[element]
             rows = block.flatten(1, 2)  # (S, n, width)
             angles = torch.einsum("snw,shfw->snhf", rows, weight) + offset[:, None]

@@ -54,7 +54,7 @@ class BehlerParrinello(Architecture):
             functions = [parse_function(line) for line in settings["symmetry_functions"].strip().splitlines()]
         else:
             functions = _functions_of_all_elements(system.symbols, settings)
-        if foreign := {f.centre for f in functions} - set(system.symbols):
+        if foreign := {f.centre for f in functions} - set(settings.get("elements", system.symbols)):
             raise ConfigError(f"symmetry functions of {', '.join(sorted(foreign))}: not an element of {system.name}")
         self.cutoff = Cutoff(settings.get("cutoff_type", 1), settings.get("inner_cutoff", 0.0))
         self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff, settings.get("elements"))

@@ -109,7 +109,9 @@ class NeighbourPairs(CartesianArchitecture):
         return sum(int(np.prod(shape)) for shape, *_ in self._blocks.values())
 
     def initial_parameters(self, rng):
-        return np.concatenate([rng.normal(mean, spread, shape).ravel() for shape, mean, spread in self._blocks.values()])
+        return np.concatenate(
+            [rng.normal(mean, spread, shape).ravel() for shape, mean, spread in self._blocks.values()]
+        )
 
     def _split(self, theta):
         sizes = [int(np.prod(shape)) for shape, *_ in self._blocks.values()]
@@ -136,9 +138,9 @@ class NeighbourPairs(CartesianArchitecture):
         r = vectors.norm(dim=-1)  # (S, B, Q)
         fade = polynomial_cutoff(r, self._cutoff)
         waves = bessel(r, self._cutoff, self._n_radial) * fade[..., None]  # (S, B, Q, n)
-        x = (blocks["omega"][:, self._pair_species][:, None] * fade[..., None])[..., None] * (
-            vectors / r[..., None]
-        )[..., None, :]  # (S, B, Q, D+1, 3)
+        x = (blocks["omega"][:, self._pair_species][:, None] * fade[..., None])[..., None] * (vectors / r[..., None])[
+            ..., None, :
+        ]  # (S, B, Q, D+1, 3)
         g, own = (
             torch.einsum("sbqn,sqdn->sbqd", waves, blocks[k][:, self._pair_species]) for k in ("radial", "own_radial")
         )
