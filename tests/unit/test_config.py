@@ -256,7 +256,7 @@ def test_an_overlay_can_drop_a_learning_curve():
 def test_models_are_used_where_they_have_settings(tmp_path):
     with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
     study = load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)
-    assert study.models_of("water", study.config.models) == ["nn"]
+    assert study.models_of("water", study.config.models) == ["nn", "mean_predictor"]  # which is for every system
     assert study.models_of("lih", ["kernel", "kernel_symmetric", "qnn"]) == ["kernel", "qnn"]
     assert load_study(changed(GOOD, "systems", ["water"]), tmp_path).models_of("water", ["qnn"]) == []
 

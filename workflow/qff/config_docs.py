@@ -69,6 +69,8 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `length_scales` | [0.5, 1, 1.5, 2, 3] | widths to choose from by validation, in units of the scaled coordinates |
 | | `symmetric` | false | average over permutations of equal atoms, in bonds and angles |
 
+`mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
+
 `polynomial` and `kernel` are linear in what is fitted: least squares minimises the loss of `training` in closed form,
 with the ridge that validates best, and the optimiser and its steps have no say.
 """

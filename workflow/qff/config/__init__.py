@@ -97,7 +97,7 @@ class Study(Strict):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
                 raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
-            if not self.models_of(system, config.models):
+            if not [m for m in self.models_of(system, config.models) if self.models[m].kind != "mean"]:
                 raise ConfigError(
                     f"config/models.yaml: none of the models {config.models} has settings for '{system}'"
                 )
@@ -108,7 +108,7 @@ class Study(Strict):
     def models_of(self, system: str, models: list[str]) -> list[str]:
         """Those of the models that have settings for a system, or for the one it is like, in their order."""
         known = self.systems[system].like or system
-        return [name for name in models if known in self.models[name].systems]
+        return [name for name in models if self.models[name].settings_of(known) is not None]
 
     def shown(self, system: str, role: Role) -> list[str]:
         """Models of a role made for a system, after those they are held against; none if the role has none there."""

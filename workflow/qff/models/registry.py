@@ -10,6 +10,7 @@ from qff.systems import System
 def _kinds() -> dict:
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.kernel import Kernel
+    from qff.models.mean import MeanPredictor
     from qff.models.nn import NeuralNetwork
     from qff.models.polynomial import Polynomial
     from qff.models.qnn import QNN
@@ -20,6 +21,7 @@ def _kinds() -> dict:
         "behler_parrinello": BehlerParrinello,
         "polynomial": Polynomial,
         "kernel": Kernel,
+        "mean": MeanPredictor,
     }
 
 
@@ -32,11 +34,12 @@ def build_architecture(system: System, model: ModelConfig):
     kinds = _kinds()
     if model.kind not in kinds:
         raise ConfigError(f"unknown model kind '{model.kind}'; known: {', '.join(kinds)}")
-    if system.settings_name not in model.systems:
+    settings = model.settings_of(system.settings_name)
+    if settings is None:
         raise ConfigError(
             f"model '{model.name}' has no settings for system '{system.settings_name}'; add them under 'systems' in config/models.yaml"
         )
     try:
-        return kinds[model.kind](system, model.systems[system.settings_name])
+        return kinds[model.kind](system, settings)
     except KeyError as error:
         raise ConfigError(f"model '{model.name}', system '{system.name}': setting {error} is missing") from error
