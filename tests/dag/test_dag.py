@@ -66,7 +66,7 @@ include: "Snakefile"
 
 recorded = {
     r.name: {
-        k: v(SimpleNamespace(system="lih", model="qnn", n="5", stage="train")) if callable(v) else v
+        k: v(SimpleNamespace(system="lih", model="qnn", variant="learning_curve", n="5", n_train="5", stage="train")) if callable(v) else v
         for k, v in r.params.items()
     }
     for r in workflow.rules
@@ -180,7 +180,7 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
 @pytest.mark.parametrize(
     ("edit", "rerun"),
     [
-        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "fit_scaling", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model"}),
+        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model"}),
         ("qff/claims.py", {"collect_metrics", "judge_claims", "build_report"}),
         ("qff/tracking.py", set()),
     ],

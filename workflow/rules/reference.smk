@@ -10,7 +10,7 @@ CALCULATED = [name for name in STUDY.systems if name not in IMPORTED]
 try:
     FILES = {
         name: str(imported_file(STUDY.systems[name].reference.imported, name))
-        for name in [*CONFIG.systems, *CONFIG.scaling.sizes]
+        for name in STUDIED
         if name in IMPORTED
     }
 except QffError as error:

@@ -136,6 +136,10 @@ class ScalingConfig(Strict):
     )
     models: Annotated[list[Name], Distinct] = Field(default=[], description="Models of the learning curves.")
     steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
+    sweeps: Annotated[list[Name], Distinct] = Field(
+        default=[],
+        description="Tables of further points, `config/sweeps/<name>.tsv`; their rows go before the above.",
+    )
 
     @model_validator(mode="after")
     def _drop(self):
