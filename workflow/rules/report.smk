@@ -238,6 +238,7 @@ rule plot_scaling:
     params:
         context=context("qff.stages.plots.scaling"),
         labels=LABELS,
+        anchors=ANCHORS.models,
     script:
         "../scripts/plot_scaling.py"
 

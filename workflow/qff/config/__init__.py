@@ -72,7 +72,7 @@ class Study(Strict):
     config: Config
     systems: dict[str, SystemConfig]
     models: dict[str, ModelConfig]
-    sweeps: dict[str, list[Point]] = {}
+    sweeps: dict[str, list[Point]]
 
     def check(self) -> Study:
         config = self.config
@@ -100,15 +100,16 @@ class Study(Strict):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
                 raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
-            trained = list(dict.fromkeys([*config.models, *config.scaling.models]))
+            swept = (p.model for points in self.sweeps.values() for p in points if p.model in self.models)
+            trained = list(dict.fromkeys([*config.models, *config.scaling.models, *swept]))
             if not [m for m in self.models_of(system, trained) if self.models[m].kind != "mean"]:
                 raise ConfigError(f"config/models.yaml: none of the models {trained} has settings for '{system}'")
-            if system in config.scaling.sizes and config.scaling.models:
-                if not self.models_of(system, config.scaling.models):
-                    raise ConfigError(
-                        f"config, scaling.sizes.{system}: none of scaling.models {config.scaling.models} has settings for "
-                        f"'{system}'; add one, or set scaling.sizes.{system}: null"
-                    )
+            curves = config.scaling.models if system in config.scaling.sizes else []
+            if curves and not self.models_of(system, curves):
+                raise ConfigError(
+                    f"config, scaling.sizes.{system}: none of scaling.models {curves} has settings for '{system}'; add "
+                    f"one, or set scaling.sizes.{system}: null"
+                )
         for name, points in self.sweeps.items():
             for point in points:
                 self._check_point(point, f"config/sweeps/{name}.tsv")
