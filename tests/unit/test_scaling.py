@@ -32,10 +32,9 @@ def test_an_exact_floor_is_found(exponent, floor):
     curve = noisy(np.random.default_rng(0), exponent, 600.0, floor, noise=0.0)
     found = fit(curve, np.random.default_rng(1))
     assert found["law"] == "floor"
-    assert found["floor_exponent"] == pytest.approx(exponent, rel=2e-2)
-    assert found["floor"] == pytest.approx(floor, rel=2e-2)
-    law = predicted(SIZES, found["floor_prefactor"], found["floor_exponent"], found["floor"])
-    np.testing.assert_allclose(law, curve.errors[0], rtol=2e-3)
+    assert found["floor_exponent"] == pytest.approx(exponent, rel=1e-6)
+    assert found["floor"] == pytest.approx(floor, rel=1e-6)
+    assert found["floor_prefactor"] == pytest.approx(600.0, rel=1e-6)
 
 
 def test_the_floor_law_is_the_least_squares_of_a_general_minimiser():
@@ -52,16 +51,16 @@ def test_the_floor_law_is_the_least_squares_of_a_general_minimiser():
         cost, [6.0, 0.7, 3.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 5000}
     )
     ours = cost([np.log(found["floor_prefactor"]), found["floor_exponent"], np.log(found["floor"])])
-    assert ours == pytest.approx(best.fun, rel=1e-5)
-    assert found["floor_exponent"] == pytest.approx(best.x[1], rel=1e-2)
+    assert ours == pytest.approx(best.fun, rel=1e-7)
+    assert found["floor_exponent"] == pytest.approx(best.x[1], rel=1e-3)
 
 
 def test_akaikes_criterion_chooses_the_law_that_made_the_data():
     rng = np.random.default_rng(7)
-    laws = [fit(noisy(rng, 0.6, noise=0.08), rng)["law"] for _ in range(20)]
-    assert laws.count("power") >= 16  # a nested law is preferred in vain about once in six times
-    laws = [fit(noisy(rng, 0.9, 600.0, 20.0, noise=0.08), rng)["law"] for _ in range(20)]
-    assert laws.count("floor") == 20
+    laws = [fit(noisy(rng, 0.6, noise=0.08), rng)["law"] for _ in range(12)]
+    assert laws.count("power") >= 9  # a nested law is preferred in vain about once in six times
+    laws = [fit(noisy(rng, 0.9, 600.0, 20.0, noise=0.08), rng)["law"] for _ in range(6)]
+    assert laws.count("floor") == 6
 
 
 def test_three_sizes_are_not_enough_for_a_floor():
@@ -193,4 +192,4 @@ def test_twice_the_steps():
 )
 def test_what_limits_a_model(train, exponent, change, reading):
     found = dict(zip(("exponent_low", "exponent_high"), exponent, strict=True))
-    assert diagnosis(flat_curve(train), flat_curve(1.0), found, change, flat=0.1) == reading
+    assert diagnosis(flat_curve(train), flat_curve(1.0), found, change) == reading

@@ -24,11 +24,12 @@ SAMPLES = 2000  # of the bootstrap
 INTERVAL = (0.025, 0.975)
 MIN_FLOOR_SIZES = 4  # three numbers and nothing left over would fit any curve of three sizes
 LIMITED = 0.5  # train error below this part of the test error: data limit the error, not the model
+FLAT, STEEP = 0.10, 0.20  # an exponent below is none, one above is one; the rules of config/claims.yaml
 CONVERGED = 0.05  # largest relative change of an error by twice the steps
 EXPONENTS = (0.02, 3.0)  # of the law with a floor
-FLOORS = (0.0, 0.99)  # the floor as part of the fitted error at the largest size
-GRID = (60, 60)  # exponents, floors
-REFINEMENTS, REFINED = 20, 0.7  # of the best point: small grids, each narrower than the one before by this factor
+FLOORS = (0.0, 0.9999)  # the floor as part of the fitted error at the largest size
+GRID = 30  # exponents, and floors
+STEPS = 40  # of the refinement
 
 
 @dataclass(frozen=True)
@@ -123,41 +124,55 @@ def power_law(sizes: np.ndarray, weights: np.ndarray, logs: np.ndarray) -> tuple
 def floor_law(sizes: np.ndarray, weights: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Exponent α, prefactor B and floor e∞ of err = e∞ + B N^-α, (R,) each.
 
-    With φ = e∞ / err(N_max), ln err = ln B + ln(N^-α + N_max^-α φ/(1 - φ)): ln B follows from (α, φ). The best point of
-    one coarse grid, found for all resamples by matrix products, is refined by small grids around it.
+    With φ = e∞ / err(N_max), ln err = ln B + ln(N^-α + N_max^-α φ/(1 - φ)): ln B follows from (α, φ). The best point of a
+    coarse grid, by matrix products, is refined by damped Gauss–Newton steps within the bounds, for all resamples at once.
     """
     low, high = np.array([EXPONENTS, FLOORS]).T
-    coarse = _grid(GRID) * (high - low) + low  # (G, 2)
-    shape = _floor_shape(sizes, *coarse.T)  # (G, K)
-    total = weights.sum(1)
-    weighted = weights * logs
+    grid = np.meshgrid(*(np.linspace(*bounds, GRID) for bounds in (EXPONENTS, FLOORS)), indexing="ij")
+    grid = np.stack([x.ravel() for x in grid], 1)  # (G, 2)
+    shape, total, weighted = _floor_shape(sizes, grid)[0], weights.sum(1, keepdims=True), weights * logs
     # Σ w (y - F - mean)², without what does not depend on the point.
-    mean = (weighted.sum(1)[:, None] - weights @ shape.T) / total[:, None]
-    cost = weights @ (shape**2).T - 2 * weighted @ shape.T - total[:, None] * mean**2
-    centre, rows = coarse[cost.argmin(1)], np.arange(len(weights))
-    half = (high - low) / (np.array(GRID) - 1)
-    around = 2 * _grid((5, 5)) - 1
-    for _ in range(REFINEMENTS):
-        points = np.clip(centre[:, None] + half * around, low, high)  # (R, 25, 2)
-        residual = logs[:, None] - _floor_shape(sizes, points[..., 0], points[..., 1])  # (R, 25, K)
-        mean = (weights[:, None] * residual).sum(2) / total[:, None]
-        cost = (weights[:, None] * (residual - mean[..., None]) ** 2).sum(2)
-        best = cost.argmin(1)
-        centre, offset, half = points[rows, best], mean[rows, best], REFINED * half
-    exponent, part = centre.T
+    mean = (weighted.sum(1, keepdims=True) - weights @ shape.T) / total
+    cost = weights @ (shape**2).T - 2 * weighted @ shape.T - total * mean**2
+    point, damping = grid[cost.argmin(1)], np.full(len(weights), 1e-3)
+    residual, slopes = _floor_residual(sizes, weights, logs, point)
+    cost = (weights * residual**2).sum(1)
+    for _ in range(STEPS):
+        downhill = np.einsum("rk,rk,rkp->rp", weights, residual, slopes)
+        blocked = ((point <= low) & (downhill < 0)) | ((point >= high) & (downhill > 0))
+        free = np.where(blocked[:, None], 0.0, slopes)
+        normal = np.einsum("rk,rkp,rkq->rpq", weights, free, free)
+        diagonal = np.einsum("rpp->rp", normal)
+        normal[:, [0, 1], [0, 1]] += damping[:, None] * diagonal + (diagonal < np.finfo(float).tiny)
+        step = np.linalg.solve(normal, np.where(blocked, 0.0, downhill)[..., None])[..., 0]
+        trial = np.clip(point + step, low, high)
+        found = _floor_residual(sizes, weights, logs, trial)
+        better = (new := (weights * found[0] ** 2).sum(1)) < cost
+        damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-12, 1e12)
+        point, cost = np.where(better[:, None], trial, point), np.where(better, new, cost)
+        residual = np.where(better[:, None], found[0], residual)
+        slopes = np.where(better[:, None, None], found[1], slopes)
+    exponent, part = point.T
+    offset = (weighted - weights * _floor_shape(sizes, point)[0]).sum(1) / total[:, 0]
     prefactor = np.exp(offset)
     return exponent, prefactor, prefactor * sizes[-1] ** -exponent * part / (1 - part)
 
 
-def _grid(counts: tuple[int, int]) -> np.ndarray:
-    """Points of a grid on the unit square (G, 2)."""
-    return np.stack([x.ravel() for x in np.meshgrid(*(np.linspace(0, 1, n) for n in counts), indexing="ij")], 1)
+def _floor_shape(sizes: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ln(N^-α + N_max^-α φ/(1 - φ)) (R, K) at points (α, φ) (R, 2), and its derivatives by them (R, K, 2)."""
+    (exponent, part), logs = points.T[..., None], np.log(sizes)
+    falling, floor = np.exp(-exponent * logs), np.exp(-exponent * logs[-1]) * part / (1 - part)
+    by_exponent = -(falling * logs + floor * logs[-1]) / (falling + floor)
+    by_part = np.exp(-exponent * logs[-1]) / (1 - part) ** 2 / (falling + floor)
+    return np.log(falling + floor), np.stack([by_exponent, by_part], -1)
 
 
-def _floor_shape(sizes: np.ndarray, exponent: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """ln(N^-α + N_max^-α φ/(1 - φ)) with a last axis of sizes."""
-    decay = -exponent[..., None] * np.log(sizes)
-    return np.log(np.exp(decay) + np.exp(decay[..., -1:]) * (part / (1 - part))[..., None])
+def _floor_residual(sizes, weights, logs, points) -> tuple[np.ndarray, np.ndarray]:
+    """y - F and ∂F, less their weighted means over sizes, which the prefactor takes up."""
+    shape, slopes = _floor_shape(sizes, points)
+    part = (weights / weights.sum(1, keepdims=True))[..., None]
+    residual = logs - shape
+    return residual - (part[..., 0] * residual).sum(1, keepdims=True), slopes - (part * slopes).sum(1, keepdims=True)
 
 
 def predicted(sizes: np.ndarray, prefactor: float, exponent: float, floor: float = 0.0) -> np.ndarray:
@@ -254,7 +269,7 @@ def change_by_steps(test: Curve, doubled: pd.DataFrame) -> float:
     return float(max(changes, default=np.nan))
 
 
-def diagnosis(train: Curve, test: Curve, found: dict, change: float, flat: float) -> str:
+def diagnosis(train: Curve, test: Curve, found: dict, change: float) -> str:
     """What limits the error at the largest size, read from train and test errors side by side.
 
     ``not converged``
@@ -269,12 +284,12 @@ def diagnosis(train: Curve, test: Curve, found: dict, change: float, flat: float
         train errors far below test errors, whose slope is not known well enough.
 
     Args:
-        found: of :func:`fit`. change: of :func:`change_by_steps`. flat: exponents below this one are none.
+        found: of :func:`fit`. change: of :func:`change_by_steps`.
     """
     if change > CONVERGED:
         return "not converged"
     if not data_limited(train, test)[-1]:
         return "capacity" if change <= CONVERGED else "capacity or optimiser"
-    if found["exponent_low"] > flat:
+    if found["exponent_low"] > FLAT:
         return "data"
-    return "generalisation" if found["exponent_high"] < flat else "undecided"
+    return "generalisation" if found["exponent_high"] < FLAT else "undecided"

@@ -26,7 +26,6 @@ EXPONENTS = {  # error → quantity of its exponent
 RANGES = {"all": LEARNING_CURVE, "data_limited": "data_limited_curve"}  # range of sizes → variant of its exponents
 TRADEOFF = "energy_force_tradeoff"
 ENDS = (("", ""), ("_low", "_low"), ("_high", "_high"))  # suffix of the variant, of the number
-FLAT = 0.10  # no exponent to speak of: the threshold of the claims
 
 
 def fit_scaling(
@@ -87,7 +86,7 @@ def laws(group: pd.DataFrame, quantity: str, rng: np.random.Generator) -> list[d
     train, test = (scaling.curve_of(curve[curve.split == part]) for part in ("train", "test"))
     found = {"range": "all", **scaling.fit(test, rng)}
     change = scaling.change_by_steps(test, points[(points.variant == DOUBLED) & (points.split == "test")])
-    found["limited_by"] = scaling.diagnosis(train, test, found, change, FLAT)
+    found["limited_by"] = scaling.diagnosis(train, test, found, change)
     found["change_by_steps"] = change
     fits = [found]
     if (limited := scaling.data_limited(train, test)).sum() >= 2:
