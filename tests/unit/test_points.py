@@ -76,7 +76,7 @@ def test_variants_change_the_training(study):
     ("row", "message"),
     [
         ("water qnn learning_curve 5 2", r"sweeps/trial.tsv: unknown system 'water'"),
-        ("lih qmm learning_curve 5 2", r"unknown model 'qmm': did you mean 'qnn'\?"),
+        ("lih kernl learning_curve 5 2", r"unknown model 'kernl': did you mean 'kernel'\?"),
         ("lih polynomial_quartic learning_curve 5 2", "'polynomial_quartic' has no settings for 'lih'"),
         ("lih qnn learning_curve 500 2", "500 exceed the 80 training frames of 'lih'"),
         ("lih qnn learning_curve 5 11", "11 seeds, the study has 10; raise 'seeds'"),
