@@ -17,6 +17,7 @@ PANELS = (("energy_mae", "energy MAE (meV)"), ("force_mae", "force MAE (eV/Å)")
 LINES = {"test": "-", "train": (0, (2, 1.5))}
 GREY, LIGHT = "#555555", "#9A9A9A"
 OPEN = {"color": LIGHT, "markerfacecolor": "none", "markersize": 5, "linewidth": 0.7}
+PER_ROW = 4  # published models in a row of the legend
 DEEPEST = 20  # train errors are shown down to this part of the smallest test error
 
 
@@ -33,8 +34,10 @@ def learning_curves_figure(
     models = [m for m in look if m in set(curves.model) and m != DO_NOTHING]
     published = metrics[(metrics.variant == PUBLISHED) & metrics.n_train.notna()]
     authors = [a for a in anchors if PREFIX + a in set(published.model)]
-    room = 0.6 + 0.2 * (max(len(models), 5) + (len(authors) + 3) // 4)  # of the legend, inches
-    figure, axes = style.canvas([[q for q, _ in PANELS], ["legend"] * 2], 4.3 + room, height_ratios=[4.3, room])
+    rooms = {"curves": 4.3, "models": 0.35 + 0.19 * len(models), "lines": 0.25}  # inches
+    rooms |= {"published": 0.3 + 0.19 * -(-len(authors) // PER_ROW)} if authors else {}
+    rows = [[q for q, _ in PANELS], *([name] * len(PANELS) for name in rooms if name != "curves")]
+    figure, axes = style.canvas(rows, sum(rooms.values()), height_ratios=list(rooms.values()))
     for quantity, label in PANELS:
         axis, own = axes[quantity], curves[curves.quantity == quantity]
         shown = [own[own.split == "test"].value.to_numpy(dtype=float)]
@@ -53,7 +56,13 @@ def learning_curves_figure(
         axis.set_xticks(ticks, [f"{n:.0f}" for n in ticks], rotation=45 if len(ticks) > 5 else 0)
         axis.minorticks_off()
         axis.set(xlabel="training frames n", ylabel=label)
-    _legend(axes["legend"], models, fits, look, {a: anchors[a] for a in authors})
+    _name_models(axes["models"], models, fits, look)
+    _name_lines(axes["lines"])
+    if authors:
+        points = [
+            Line2D([], [], marker=m, label=anchors[a], **OPEN) for m, a in zip(style.MARKERS, authors, strict=False)
+        ]
+        _legend(axes["published"], points, ncols=PER_ROW, title="published by others, not computed here")
     return figure
 
 
@@ -97,21 +106,22 @@ def exponent_words(fits: pd.DataFrame, model: str, quantity: str) -> str:
     return f"{words}, floor {f.floor:.3g}" if f.law == "floor" else words
 
 
-def _legend(
-    axis: Axes, models: list[str], fits: pd.DataFrame, look: dict[str, style.Look], authors: dict[str, str]
-) -> None:
-    """Per model the exponents with their intervals; line types; published points."""
+def _legend(axis: Axes, handles: list[Line2D], **settings) -> None:
     axis.axis("off")
+    legend = axis.legend(handles=handles, loc="upper left", fontsize=8, borderaxespad=0, **settings)
+    legend._legend_box.align = "left"
+
+
+def _name_models(axis: Axes, models: list[str], fits: pd.DataFrame, look: dict[str, style.Look]) -> None:
+    """Per model the exponents with their intervals."""
     handles = style.legend_of(models, look)
     for handle, model in zip(handles, models, strict=True):
         words = "; ".join(f"{q[0].upper()} {exponent_words(fits, model, q)}" for q, _ in PANELS)
-        handle.set_label(f"{look[model].label}   {words}")
-    first = axis.legend(
-        handles=handles, loc="upper left", fontsize=8, borderaxespad=0,
-        title="exponents α of B·n$^{-α}$ with 95 % intervals, for energy (E) and force (F)",
-    )  # fmt: skip
-    first._legend_box.align = "left"
-    axis.add_artist(first)
+        handle.set_label(f"{look[model].label}:   {words}")
+    _legend(axis, handles, title="exponents α of B·n$^{-α}$ with 95 % intervals, for energy (E) and force (F)")
+
+
+def _name_lines(axis: Axes) -> None:
     bar = {"linestyle": "", "marker": "|", "markersize": 11, "markeredgewidth": 2, "alpha": 0.5}
     lines = [
         Line2D([], [], color=GREY, marker="o", markersize=5, label="test, median"),
@@ -120,13 +130,4 @@ def _legend(
         Line2D([], [], color=GREY, linewidth=0.8, alpha=0.6, label="fitted law"),
         Line2D([], [], color=GREY, linewidth=1.4, linestyle=":", label="mean energy, no force"),
     ]
-    second = axis.legend(handles=lines, loc="upper right", fontsize=8, borderaxespad=0)
-    if authors:
-        axis.add_artist(second)
-        points = [
-            Line2D([], [], marker=m, label=label, **OPEN)
-            for m, label in zip(style.MARKERS, authors.values(), strict=False)
-        ]
-        axis.legend(
-            handles=points, loc="lower left", ncols=4, fontsize=8, title="published, not ours", borderaxespad=0
-        )
+    _legend(axis, lines, ncols=5, columnspacing=1.2)

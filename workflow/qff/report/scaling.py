@@ -149,10 +149,10 @@ def _control(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Tabl
         [
             labels.get(model, model),
             f"{n:.0f}",
-            *(median_range(pick(own, quantity=q)) for q in ("energy_mae", "force_mae")),
+            *(median_range(pick(own, quantity=q)) for q in ("energy_rmse", "force_rmse")),
         ]
         for (model, n), own in both.groupby(["model", "n_train"], sort=False)
     ]
-    header = ["model", "n", "energy MAE / mean energy", "force MAE / no force"]
+    header = ["model", "n", "energy RMSE / mean energy", "force RMSE / no force"]
     note = f"1 is what doing nothing costs; a model that finds less in noise cheats. {MEDIAN}"
     return Table("Negative control: permuted labels", header, rows, source, note)
