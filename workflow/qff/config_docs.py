@@ -36,9 +36,12 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `full.yaml` | labels recomputed, more seeds, longer runs: for a cluster |
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
+| `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
+| `anchors.yaml` | published errors that learning curves are held against |
+| `sweeps/*.tsv` | points of learning curves, one per line: `system`, `model`, `variant`, `n_train`, `n_seeds` |
 """
 MODEL_SETTINGS = """
 ## Settings of the kinds of model (`models.yaml`, `systems.<system>`)
