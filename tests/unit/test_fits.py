@@ -13,7 +13,7 @@ from qff.data import LabelledFrames
 from qff.errors import ConfigError
 from qff.evaluation import centred_energy_errors
 from qff.metrics import METRIC_COLUMNS
-from qff.stages.fits import EXPONENTS, fit_scaling
+from qff.stages.fits import EXPONENTS, fit_scaling, folds_of
 from qff.tradeoff import rank_correlation
 
 CONTEXT = {"profile": "test", "seed": 1, "code_digest": "0"}
@@ -46,8 +46,10 @@ def run(tmp_path, *rows, anchors=()):
     tmp_path.mkdir(exist_ok=True)
     paths = {k: str(tmp_path / f"{k}.csv") for k in ("points", "table", "fits")}
     pd.DataFrame([r for part in rows for r in part], columns=METRIC_COLUMNS).to_csv(paths["points"], index=False)
+    splits = [{"train": [0], "test": [seed]} for seed in range(3)]
+    (tmp_path / "splits.json").write_text(json.dumps({"splits": splits}))
     fit_scaling(
-        context=CONTEXT, system="ethanol", roles={"a": "comparison", "b": "choice"}, anchors=list(anchors),
+        context=CONTEXT, system="ethanol", splits_path=str(tmp_path / "splits.json"), roles={"a": "comparison", "b": "choice"}, anchors=list(anchors),
         metrics_paths=[paths["points"]], table_path=paths["table"], fits_path=paths["fits"],
         run_path=str(tmp_path / "run.json"),
     )  # fmt: skip
@@ -72,6 +74,11 @@ def test_exponents_and_readings(tmp_path):
     runs = {r["name"]: r for r in record["runs"]}
     assert set(runs) == {"a-ethanol-fit", "b-ethanol-fit"}
     assert runs["b-ethanol-fit"]["tags"] == {"system": "ethanol", "model": "b", "role": "choice"}
+
+
+def test_seeds_of_a_published_split_belong_together():
+    tests = [[1, 2], [3, 4], [1, 2], [5], [3, 4]]
+    assert folds_of([{"train": [k], "test": test} for k, test in enumerate(tests)]) == {0: 0, 1: 1, 2: 0, 3: 3, 4: 1}
 
 
 def test_twice_the_steps_tell_capacity_from_training(tmp_path):

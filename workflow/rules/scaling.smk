@@ -39,6 +39,7 @@ rule fit_scaling:
     """Power laws with intervals over seeds, what limits each model, and published errors beside them."""
     input:
         metrics=lambda w: points_of(w.system, "metrics.csv"),
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
     output:
         metrics=f"{SCALING}/metrics.csv",
         fits=f"{SCALING}/fits.csv",

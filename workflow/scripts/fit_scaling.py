@@ -10,6 +10,7 @@ with job(snakemake.log[0]):
         system=snakemake.wildcards.system,
         roles=snakemake.params.roles,
         anchors=snakemake.params.anchors,
+        splits_path=snakemake.input.splits,
         metrics_paths=list(snakemake.input.metrics),
         table_path=snakemake.output.metrics,
         fits_path=snakemake.output.fits,

@@ -13,7 +13,7 @@ from qff.config.points import DOUBLED, FORCE_WEIGHTS, LEARNING_CURVE
 from qff.metrics import METRIC_COLUMNS
 from qff.provenance import write_csv
 from qff.randomness import generator
-from qff.stages.common import Context, read_table
+from qff.stages.common import Context, read_splits, read_table
 from qff.tradeoff import rank_correlation
 
 EXPONENTS = {  # error → quantity of its exponent
@@ -29,8 +29,8 @@ ENDS = (("", ""), ("_low", "_low"), ("_high", "_high"))  # suffix of the variant
 
 
 def fit_scaling(
-    *, context: dict, system: str, roles: dict[str, str], anchors: list[dict], metrics_paths: list[str], table_path: str,
-    fits_path: str, run_path: str,
+    *, context: dict, system: str, roles: dict[str, str], anchors: list[dict], splits_path: str, metrics_paths: list[str],
+    table_path: str, fits_path: str, run_path: str,
 ) -> None:  # fmt: skip
     """Laws through the learning curves of all models of a system.
 
@@ -38,9 +38,10 @@ def fit_scaling(
     """
     place = Context(**context)
     table = pd.concat([read_table(p) for p in metrics_paths], ignore_index=True)
-    record = place.record("scaling", metrics_paths, system=system)
+    record = place.record("scaling", [splits_path, *metrics_paths], system=system)
+    folds = folds_of(read_splits(splits_path))
     fits, rows = [], anchor_rows(anchors, system)
-    for model, group in table.groupby("model", sort=False):
+    for model, group in table.assign(fold=table.seed.map(folds)).groupby("model", sort=False):
         if model == scaling.DO_NOTHING:
             continue
         found = [
@@ -72,6 +73,12 @@ def fit_scaling(
     columns = ["system", "model", "quantity", "range", "limited_by", "change_by_steps"]
     write_csv(fits_path, pd.DataFrame(fits) if fits else pd.DataFrame(columns=columns))
     record.write(run_path, [table_path, fits_path])
+
+
+def folds_of(splits: list[dict[str, list[int]]]) -> dict[int, int]:
+    """Seed → first seed with the same test set: seeds of one published split share it, and what it happens to hold."""
+    first: dict[tuple[int, ...], int] = {}
+    return {seed: first.setdefault(tuple(split["test"]), seed) for seed, split in enumerate(splits)}
 
 
 def laws(group: pd.DataFrame, quantity: str, rng: np.random.Generator) -> list[dict]:
