@@ -178,6 +178,9 @@ class LevelConfig(Strict):
     checks: str | None = Field(
         default=None, description="Tracked table of frozen comparisons of the labels (`make compare-reference`)."
     )
+    recheck_frames: PositiveInt | None = Field(
+        default=None, description="At most so many frames are recomputed in mode frozen: for labels that take long."
+    )
 
     @model_validator(mode="after")
     def _check(self):
@@ -203,7 +206,7 @@ class LevelConfig(Strict):
 
     def identity(self) -> dict[str, Any]:
         """What labels belong to: the level and the geometries, without the places of files."""
-        return self.model_dump(mode="json", exclude={"frozen", "checks"}, exclude_none=True)
+        return self.model_dump(mode="json", exclude={"frozen", "checks", "recheck_frames"}, exclude_none=True)
 
 
 class SplitConfig(Strict):

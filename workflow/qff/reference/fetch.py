@@ -92,10 +92,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     try:
         folder, config = _place(arguments.system)
-        if arguments.archive:
-            files = unpack_rmd17(arguments.archive, config, folder)
-        else:
-            files = fetch_rmd17(config, folder)
+        files = unpack_rmd17(arguments.archive, config, folder) if arguments.archive else fetch_rmd17(config, folder)
     except QffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -184,7 +184,7 @@ def recheck(
     Raises:
         LabelError: a difference exceeds the tolerance of the config; frame and difference are named.
     """
-    count = min(config.recheck_frames, len(frames))
+    count = min(config.recheck_frames, system.reference.recheck_frames or len(frames), len(frames))
     sample = sorted(generator(seed, "recheck", name).choice(len(frames), count, replace=False).tolist())
     rows = []
     for index in progress(sample, "recheck"):
