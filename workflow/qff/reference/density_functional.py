@@ -15,7 +15,7 @@ AUXILIARY_BASIS = "def2-universal-jfit"
 GRID_LEVEL, COARSE_LEVEL = 5, 1  # of PySCF, up to 9
 SCF_TOLERANCE, COARSE_TOLERANCE = 1e-10, 1e-6  # Ha
 ORBITAL_TOLERANCE = 1e-6  # Ha, norm of the orbital gradient
-SCF_CYCLES = 100
+SCF_CYCLES, SECOND_ORDER_CYCLES = 100, 50
 SETTINGS = {  # recorded beside frozen labels
     "density_fitting": AUXILIARY_BASIS,
     "grid_level": GRID_LEVEL,
@@ -41,6 +41,7 @@ def _kohn_sham(mol, where: str):
     if mf.converged:
         return mf, 0
     mf = mf.newton()
+    mf.max_cycle = SECOND_ORDER_CYCLES
     mf.kernel(mf.make_rdm1())
     if mf.converged:
         return mf, 1
