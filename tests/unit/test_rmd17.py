@@ -13,8 +13,8 @@ from qff.data import read_frames, split_frames
 from qff.errors import ConfigError, DataError
 from qff.provenance import file_digest
 from qff.reference.fetch import fetch_rmd17, main, unpack_rmd17
-from qff.reference.location import published_files
-from qff.reference.rmd17 import find_files, read_rmd17
+from qff.reference.location import find_files, published_files
+from qff.reference.rmd17 import read_rmd17
 from qff.stages.data import split_data
 from qff.stages.reference import import_set
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from qff.config import Rmd17Config, SystemConfig, read_yaml, validate
 from qff.errors import DataError, QffError
 from qff.provenance import atomic_path, file_digest
-from qff.reference.location import VARIABLE
-from qff.reference.rmd17 import SHARES, check_digests, index_name, split_name, whole_name
+from qff.reference.location import SHARES, VARIABLE, index_name, split_name, whole_name
+from qff.reference.rmd17 import check_digests
 
 TIMEOUT = 60  # seconds without an answer
 

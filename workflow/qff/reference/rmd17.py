@@ -18,52 +18,9 @@ from qff.data import LabelledFrames
 from qff.errors import DataError
 from qff.provenance import file_digest
 from qff.reference.imported import RawSet, read_raw
+from qff.reference.location import SHARES, index_name, split_name, whole_name
 
 LAYOUT = "npz_rmd17"
-SHARES = ("train", "test")
-
-
-def split_name(molecule: str, share: str, split: int) -> str:
-    """Name of the file of a share (train, test) of a split."""
-    return f"rmd17_{molecule}_{share}_{split:02d}.npz"
-
-
-def whole_name(molecule: str) -> str:
-    """Name of the file of all frames."""
-    return f"rmd17_{molecule}.npz"
-
-
-def index_name(share: str, split: int) -> str:
-    """Name of the file of indices of a share of a split."""
-    return f"index_{share}_{split:02d}.csv"
-
-
-def find_files(config: Rmd17Config, folder: Path) -> list[Path]:
-    """Files of the splits that a configuration uses: those of each share, else all frames and their indices.
-
-    Raises:
-        DataError: neither form is complete; names the first file that is missing.
-    """
-    shares = [(share, k) for k in config.splits for share in SHARES]
-    by_split = [folder / split_name(config.molecule, share, k) for share, k in shares]
-    whole = _first(folder / "npz_data" / whole_name(config.molecule), folder / whole_name(config.molecule))
-    if whole.is_file() and not all(path.is_file() for path in by_split):
-        names = [index_name(share, k) for share, k in shares]
-        wanted = [whole, *(_first(folder / "splits" / name, folder / name) for name in names)]
-    else:
-        wanted = by_split
-    if missing := [path for path in wanted if not path.is_file()]:
-        raise DataError(
-            f"{missing[0]}: no such file, and neither {whole_name(config.molecule)} with its index files; the set is "
-            f"published at {config.source}. 'python -m qff.reference.fetch <system>' downloads what it knows by sha256, "
-            "or takes it from the published archive (--archive); a system may use fewer splits (rmd17.splits)"
-        )
-    return wanted
-
-
-def _first(*paths: Path) -> Path:
-    """The first path that is a file, or the last."""
-    return next((path for path in paths if path.is_file()), paths[-1])
 
 
 def check_digests(paths: list[Path], config: Rmd17Config) -> None:
@@ -85,7 +42,7 @@ def read_rmd17(paths: list[Path], system: SystemConfig) -> LabelledFrames:
     """Energies and forces of all splits, atoms in the order of the system; ``info`` says ``split`` and ``part``.
 
     Args:
-        paths: as :func:`find_files` gives them.
+        paths: as :func:`qff.reference.location.find_files` gives them.
 
     Raises:
         DataError: another sha256, unreadable, other atoms, no forces, or a split whose shares have a frame in common.
