@@ -129,6 +129,52 @@ def test_a_published_set_is_taken_from_where_the_user_keeps_it(tmp_path):
     assert not re.search("import_reference|/lih/", done.stdout)
 
 
+def with_a_model_of_distances(folder, systems):
+    """A copy of the configuration in which one model is made for systems without coordinates."""
+    place(folder)
+    (folder / "config").unlink()
+    shutil.copytree(ROOT / "config", folder / "config")
+    path = folder / "config/models.yaml"
+    settings = "{cutoff_ang: 5.0, radial: [[1.0, 1.0]], hidden: [5]}"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}distances:\n  label: d\n  kind: behler_parrinello\n  systems: {{ethanol: {settings}}}\n")
+    overlay = {
+        "profile": "distances", "systems": systems, "models": ["distances"], "capacity": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": []}, "dynamics": {"models": []},
+    }  # fmt: skip
+    (folder / "overlay.json").write_text(json.dumps(overlay))
+    return folder
+
+
+def test_sampled_geometries_are_labelled(tmp_path):
+    """Trajectories come first; the chunks of labels are as many as of any other system."""
+    folder = with_a_model_of_distances(tmp_path, ["ethanol"])
+    arguments = ["--configfile", "overlay.json", "--config", "reference={mode: recompute, chunks: 3}"]
+    done = snakemake("-n", "--cores", "1", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^sample_geometries\s+8$", done.stdout, re.MULTILINE)
+    assert re.search(r"^label_chunk\s+3$", done.stdout, re.MULTILINE)
+    assert re.search(r"input: .*trajectory_0\.extxyz.*trajectory_7\.extxyz", done.stdout)
+
+
+def test_rmd17_is_taken_from_where_the_user_keeps_it(tmp_path):
+    """Models made for ethanol serve the other molecules; a missing file stops the study before its first job."""
+    folder = with_a_model_of_distances(tmp_path, ["benzene_rmd17", "aspirin_rmd17"])
+    data = tmp_path / "data/rmd17"
+    data.mkdir(parents=True)
+    files = [data / f"rmd17_{m}_{s}_01.npz" for m in ("benzene", "aspirin") for s in ("train", "test")]
+    for path in files[:-1]:
+        path.touch()
+    arguments = ["-n", "--cores", "1", "--configfile", "overlay.json"]
+    done = snakemake(*arguments, cwd=folder, QFF_DATA=str(data.parent))
+    assert done.returncode != 0
+    assert re.search(r"rmd17_aspirin_test_01\.npz: no such file.*figshare", done.stdout + done.stderr)
+    files[-1].touch()  # its sha256 is checked by the job
+    done = snakemake(*arguments, cwd=folder, QFF_DATA=str(data.parent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^import_set\s+2$", done.stdout, re.MULTILINE)
+
+
 def test_frozen_comparisons_belong_to_the_study(tmp_path):
     arguments = ["systems=[lih,h2o,h3o]", "models=[qnn,nn]", "capacity={models: []}", "scaling={models: []}"]
     done = fresh(tmp_path, "--config", *arguments, "dynamics={models: []}", "--until", "check_labels")
@@ -169,7 +215,9 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
     assert seen == second
     recorded, jobs, outputs = seen
     assert len(jobs) == len(outputs) + 1  # `all` has no output
-    assert {name for _, name, _ in rules()} - {"label_chunk", "collect_reference"} == set(recorded) - {"all"}
+    assert {name for _, name, _ in rules()} - {"sample_geometries", "label_chunk", "collect_reference"} == set(
+        recorded
+    ) - {"all"}
     for name in set(recorded) - {"all", "track_stage"}:  # tracking is a sink: its code changes no result
         assert re.fullmatch("[0-9a-f]{16}", recorded[name]["context"]["code_digest"]), name
     text = json.dumps(recorded)

@@ -112,7 +112,7 @@ def test_config_that_is_no_mapping(content):
         ("coordinates.0.bounds", [0.8, INFINITY], "coordinates.0.bounds.1: .*finite"),
         ("coordinates.0.bounds", [0.8], "coordinates.0.bounds"),
         ("coordinates.0.bounds", ["0.8", 4.2], "coordinates.0.bounds.0: .*number.*'0.8'"),
-        ("coordinates", [], "coordinates: .*at least 1"),
+        ("coordinates", [], "coordinates: a scan and samples"),
         ("coordinates.0.kind", "dihedral", "a dihedral needs 4 different atom indices"),
         ("atoms", ["Li"], "2 masses for 1 atoms"),
         ("masses_amu", [7.0], "1 masses for 2 atoms"),

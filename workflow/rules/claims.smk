@@ -50,6 +50,8 @@ rule judge_claims:
             STUDY.systems[name].like: name
             for name in STUDIED
             if STUDY.systems[name].like not in (None, *STUDIED)
+            and STUDY.systems[name].atoms
+            == STUDY.systems[STUDY.systems[name].like].atoms  # the same molecule
         },
     script:
         "../scripts/judge_claims.py"
