@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from qff.config import load_study, read_yaml
+from qff.config.points import read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -173,6 +175,55 @@ def test_rmd17_is_taken_from_where_the_user_keeps_it(tmp_path):
     done = snakemake(*arguments, cwd=folder, QFF_DATA=str(data.parent))
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^import_set\s+2$", done.stdout, re.MULTILINE)
+
+
+def test_points_of_a_sweep_are_jobs(tmp_path):
+    """Also of a system that has nothing but learning curves, and of a model that nothing else trains."""
+    place(tmp_path)
+    (tmp_path / "config").unlink()
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    rows = [
+        "h2o\tkernel\tlearning_curve\t20\t2",
+        "h2o\tkernel\tlearning_curve\t80\t1",
+        "h2o\tnn\tpermuted_labels\t80\t2",
+    ]
+    (tmp_path / "config/sweeps/trial.tsv").write_text(
+        "\n".join(["system\tmodel\tvariant\tn_train\tn_seeds", *rows, ""])
+    )
+    overlay = {
+        "profile": "trial", "seeds": 2, "systems": ["lih"], "models": ["qnn"], "capacity": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": ["trial"]},
+        "dynamics": {"models": []},
+    }  # fmt: skip
+    (tmp_path / "overlay.json").write_text(json.dumps(overlay))
+    done = snakemake("-n", "--cores", "1", "--configfile", "overlay.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^train_size\s+3$", done.stdout, re.MULTILINE)
+    assert re.search(r"^train_model\s+1$", done.stdout, re.MULTILINE)
+    (inputs,) = (
+        line for line in done.stdout.splitlines() if re.search(r"input: .*points/.*n_train~20/metrics.csv", line)
+    )
+    assert "points/system~h2o/model~nn/variant~permuted_labels/n_train~80/metrics.csv" in inputs
+    assert "figures/learning_curves_h2o.svg" in done.stdout
+    assert "figures/learning_curves_lih.svg" not in done.stdout
+
+
+def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
+    """The whole of it in less than 2,000 jobs."""
+    study = load_study(read_yaml(ROOT / "config/config.yaml"), ROOT / "config")
+    names = read_yaml(ROOT / "config/rmd17.yaml")["scaling"]["sweeps"]
+    points = [p for name in names for p in read_sweep(ROOT / f"config/sweeps/{name}.tsv")]
+    if missing := {p.model for p in points} - set(study.models):
+        pytest.skip(f"config/models.yaml has no {', '.join(sorted(missing))}")
+    data = tmp_path / "data/rmd17"
+    data.mkdir(parents=True)
+    for system in {p.system for p in points}:
+        for name in study.systems[system].reference.rmd17.sha256:
+            (data / name).touch()  # checked by the job
+    done = fresh(tmp_path, "--configfile", "config/rmd17.yaml", QFF_DATA=str(data.parent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"^train_size\s+{len(points)}$", done.stdout, re.MULTILINE)
+    assert int(re.search(r"^total\s+(\d+)", done.stdout, re.MULTILINE).group(1)) < 2000
 
 
 def test_frozen_comparisons_belong_to_the_study(tmp_path):
