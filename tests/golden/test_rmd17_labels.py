@@ -26,4 +26,4 @@ def test_published_ethanol_is_reproduced(study):
     ours = np.diff([x.energy for x in found])
     theirs = np.diff(frames.energies[chosen])
     assert theirs > 0.5, "the frames are far apart in energy (eV)"
-    assert abs(ours - theirs) * EV_IN_MEV < 0.2
+    assert abs(ours - theirs) * EV_IN_MEV < 0.05
