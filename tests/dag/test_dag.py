@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from qff.config import load_study, read_yaml
+from qff.config.points import read_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -66,7 +68,7 @@ include: "Snakefile"
 
 recorded = {
     r.name: {
-        k: v(SimpleNamespace(system="lih", model="qnn", n="5", stage="train")) if callable(v) else v
+        k: v(SimpleNamespace(system="lih", model="qnn", variant="learning_curve", n="5", n_train="5", stage="train")) if callable(v) else v
         for k, v in r.params.items()
     }
     for r in workflow.rules
@@ -129,6 +131,101 @@ def test_a_published_set_is_taken_from_where_the_user_keeps_it(tmp_path):
     assert not re.search("import_reference|/lih/", done.stdout)
 
 
+def with_a_model_of_distances(folder, systems):
+    """A copy of the configuration in which one model is made for systems without coordinates."""
+    place(folder)
+    (folder / "config").unlink()
+    shutil.copytree(ROOT / "config", folder / "config")
+    path = folder / "config/models.yaml"
+    settings = "{cutoff_ang: 5.0, radial: [[1.0, 1.0]], hidden: [5]}"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}distances:\n  label: d\n  kind: behler_parrinello\n  systems: {{ethanol: {settings}}}\n")
+    overlay = {
+        "profile": "distances", "systems": systems, "models": ["distances"], "capacity": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": []}, "dynamics": {"models": []},
+    }  # fmt: skip
+    (folder / "overlay.json").write_text(json.dumps(overlay))
+    return folder
+
+
+def test_sampled_geometries_are_labelled(tmp_path):
+    """Trajectories come first; the chunks of labels are as many as of any other system."""
+    folder = with_a_model_of_distances(tmp_path, ["ethanol"])
+    arguments = ["--configfile", "overlay.json", "--config", "reference={mode: recompute, chunks: 3}"]
+    done = snakemake("-n", "--cores", "1", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^sample_geometries\s+8$", done.stdout, re.MULTILINE)
+    assert re.search(r"^label_chunk\s+3$", done.stdout, re.MULTILINE)
+    assert re.search(r"input: .*trajectory_0\.extxyz.*trajectory_7\.extxyz", done.stdout)
+
+
+def test_rmd17_is_taken_from_where_the_user_keeps_it(tmp_path):
+    """Models made for ethanol serve the other molecules; a missing file stops the study before its first job."""
+    folder = with_a_model_of_distances(tmp_path, ["benzene_rmd17", "aspirin_rmd17"])
+    data = tmp_path / "data/rmd17"
+    data.mkdir(parents=True)
+    files = [data / f"rmd17_{m}_{s}_01.npz" for m in ("benzene", "aspirin") for s in ("train", "test")]
+    for path in files[:-1]:
+        path.touch()
+    arguments = ["-n", "--cores", "1", "--configfile", "overlay.json"]
+    done = snakemake(*arguments, cwd=folder, QFF_DATA=str(data.parent))
+    assert done.returncode != 0
+    assert re.search(r"rmd17_aspirin_test_01\.npz: no such file.*figshare", done.stdout + done.stderr)
+    files[-1].touch()  # its sha256 is checked by the job
+    done = snakemake(*arguments, cwd=folder, QFF_DATA=str(data.parent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^import_set\s+2$", done.stdout, re.MULTILINE)
+
+
+def test_points_of_a_sweep_are_jobs(tmp_path):
+    """Also of a system that has nothing but learning curves, and of a model that nothing else trains."""
+    place(tmp_path)
+    (tmp_path / "config").unlink()
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    rows = [
+        "h2o\tkernel\tlearning_curve\t20\t2",
+        "h2o\tkernel\tlearning_curve\t80\t1",
+        "h2o\tnn\tpermuted_labels\t80\t2",
+    ]
+    (tmp_path / "config/sweeps/trial.tsv").write_text(
+        "\n".join(["system\tmodel\tvariant\tn_train\tn_seeds", *rows, ""])
+    )
+    overlay = {
+        "profile": "trial", "seeds": 2, "systems": ["lih"], "models": ["qnn"], "capacity": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": ["trial"]},
+        "dynamics": {"models": []},
+    }  # fmt: skip
+    (tmp_path / "overlay.json").write_text(json.dumps(overlay))
+    done = snakemake("-n", "--cores", "1", "--configfile", "overlay.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^train_size\s+3$", done.stdout, re.MULTILINE)
+    assert re.search(r"^train_model\s+1$", done.stdout, re.MULTILINE)
+    (inputs,) = (
+        line for line in done.stdout.splitlines() if re.search(r"input: .*points/.*n_train~20/metrics.csv", line)
+    )
+    assert "points/system~h2o/model~nn/variant~permuted_labels/n_train~80/metrics.csv" in inputs
+    assert "figures/learning_curves_h2o.svg" in done.stdout
+    assert "figures/learning_curves_lih.svg" not in done.stdout
+
+
+def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
+    """The whole of it in less than 2,000 jobs."""
+    study = load_study(read_yaml(ROOT / "config/config.yaml"), ROOT / "config")
+    names = read_yaml(ROOT / "config/rmd17.yaml")["scaling"]["sweeps"]
+    points = [p for name in names for p in read_sweep(ROOT / f"config/sweeps/{name}.tsv")]
+    if missing := {p.model for p in points} - set(study.models):
+        pytest.skip(f"config/models.yaml has no {', '.join(sorted(missing))}")
+    data = tmp_path / "data/rmd17"
+    data.mkdir(parents=True)
+    for system in {p.system for p in points}:
+        for name in study.systems[system].reference.rmd17.sha256:
+            (data / name).touch()  # checked by the job
+    done = fresh(tmp_path, "--configfile", "config/rmd17.yaml", QFF_DATA=str(data.parent))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"^train_size\s+{len(points)}$", done.stdout, re.MULTILINE)
+    assert int(re.search(r"^total\s+(\d+)", done.stdout, re.MULTILINE).group(1)) < 2000
+
+
 def test_frozen_comparisons_belong_to_the_study(tmp_path):
     arguments = ["systems=[lih,h2o,h3o]", "models=[qnn,nn]", "capacity={models: []}", "scaling={models: []}"]
     done = fresh(tmp_path, "--config", *arguments, "dynamics={models: []}", "--until", "check_labels")
@@ -169,7 +266,9 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
     assert seen == second
     recorded, jobs, outputs = seen
     assert len(jobs) == len(outputs) + 1  # `all` has no output
-    assert {name for _, name, _ in rules()} - {"label_chunk", "collect_reference"} == set(recorded) - {"all"}
+    assert {name for _, name, _ in rules()} - {"sample_geometries", "label_chunk", "collect_reference"} == set(
+        recorded
+    ) - {"all"}
     for name in set(recorded) - {"all", "track_stage"}:  # tracking is a sink: its code changes no result
         assert re.fullmatch("[0-9a-f]{16}", recorded[name]["context"]["code_digest"]), name
     text = json.dumps(recorded)
@@ -180,7 +279,7 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
 @pytest.mark.parametrize(
     ("edit", "rerun"),
     [
-        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "fit_scaling", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model"}),
+        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model"}),
         ("qff/claims.py", {"collect_metrics", "judge_claims", "build_report"}),
         ("qff/tracking.py", set()),
     ],

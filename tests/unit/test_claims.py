@@ -8,14 +8,27 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from qff.claims import VERDICTS, Claim, Measure, combine, estimate, judge, load_claims, measure_estimate, verdict_of
+from qff.claims import (
+    VERDICTS,
+    Claim,
+    Estimate,
+    Measure,
+    combine,
+    estimate,
+    judge,
+    load_claims,
+    measure_estimate,
+    verdict_of,
+)
 from qff.config import validate
+from qff.config.points import VARIANTS, read_sweep
 from qff.correlation import CAPACITIES, ERRORS
 from qff.dynamics.diatomic import observables
 from qff.errors import ConfigError
 from qff.evaluation import errors
 from qff.metrics import METRIC_COLUMNS
 from qff.stages.correlation import MODEL
+from qff.stages.fits import EXPONENTS, TRADEOFF
 from scipy import stats
 
 
@@ -151,6 +164,72 @@ def test_the_weakest_verdict_wins_wherever_it_stands(pair):
         assert combine(list(verdicts)) == weakest
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "high", "verdict"),
+    [
+        (-0.05, 0.02, 0.09, "reproduced"),
+        (0.02, 0.08, 0.15, "inconclusive"),
+        (0.12, 0.15, 0.19, "inconclusive"),
+        (0.15, 0.25, 0.4, "inconclusive"),
+        (0.21, 0.4, 0.6, "not_reproduced"),
+    ],
+)
+def test_between_two_limits_nothing_is_decided(low, value, high, verdict):
+    """A claim of no scaling: below 0.10 it holds, above 0.20 it is refuted."""
+    rows = [
+        ("lih", "qnn", f"x{end}", "", "", "test", "energy_rmse", "1", v)
+        for end, v in (("", value), ("_low", low), ("_high", high))
+    ]
+    m = measure(variant="x", at_most=0.1, refuted_above=0.2)
+    assert m.rule == "≤ 0.1, refuted > 0.2"
+    assert verdict_of(m, measure_estimate(pd.DataFrame(rows, columns=METRIC_COLUMNS), "lih", m)[0]) == verdict
+    mirrored = measure(at_least=-0.1, refuted_below=-0.2)
+    assert verdict_of(mirrored, Estimate(-value, -high, -low, 1)) == verdict
+
+
+def sized(**models):
+    """metrics.csv with the sizes of each model: model={n: [values]}."""
+    parts = [table(**{m: v}).assign(n_train=n) for m, sizes in models.items() for n, v in sizes.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_largest_size_is_one_that_both_models_have():
+    metrics = sized(qnn={5: [9.0, 9.1], 80: [1.0, 1.1], 200: [5.0, 5.0]}, nn={5: [1.0, 1.0], 80: [2.0, 2.2]})
+    m = measure(n_train="largest", at_most=2.0)
+    assert measure_estimate(metrics, "lih", m)[0].value == pytest.approx(5.0)
+    against = measure(n_train="largest", against="nn", combine="ratio", at_most=2.0)
+    assert measure_estimate(metrics, "lih", against)[0].value == pytest.approx(0.5)
+    nowhere = measure(n_train="largest", against="mace", combine="ratio", at_most=2.0)
+    assert measure_estimate(metrics, "lih", nowhere)[0] is None
+
+
+def test_the_other_model_may_be_read_from_another_variant():
+    metrics = pd.concat([table(qnn=[1.0, 1.2]).assign(variant="permuted"), table(nn=[2.0, 2.4])])
+    m = measure(variant="permuted", against="nn", against_variant="", combine="ratio", at_most=1.0)
+    assert measure_estimate(metrics, "lih", m)[0].value == pytest.approx(0.5)
+    same = measure(variant="permuted", against="nn", combine="ratio", at_most=1.0)
+    assert measure_estimate(metrics, "lih", same)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("control", "verdict"), [([1.0, 1.1], "reproduced"), ([9.0, 9.1], "inconclusive"), ([], "inconclusive")]
+)
+def test_a_claim_needs_its_controls(control, verdict):
+    """Without them no verdict, in either direction; a claim that was not tested stays so."""
+    common = {"source": "s", "statement": "t", "system": "lih", "published": "p", "evidence": "e"}
+    claims = {
+        "a.claim": Claim(**common, measures=[measure(at_most=2.0)], requires=["a.control"]),
+        "a.false": Claim(**common, measures=[measure(at_most=0.5)], requires=["a.control"]),
+        "a.absent": Claim(**common, measures=[measure(model="mace", at_most=0.5)], requires=["a.control"]),
+        "a.control": Claim(**common, measures=[measure(model="nn", at_most=2.0)]),
+    }
+    found = judge(claims, table(qnn=[1.0, 1.1], nn=control), "study").set_index("claim_id")
+    assert found.verdict["a.claim"] == verdict
+    assert found.verdict["a.false"] == ("not_reproduced" if verdict == "reproduced" else "inconclusive")
+    assert found.verdict["a.absent"] == "not_tested"
+    assert found.measure_verdict["a.claim"] == "reproduced"
+
+
 def test_judge_writes_one_row_per_measure():
     claim = Claim(
         source="s", statement="t", system="lih", published="p", evidence="e",
@@ -243,6 +322,10 @@ def test_each_writes_out_every_combination():
         ({}, "at_most, at_least or both"),
         ({"at_most": 1.0, "at_least": 2.0}, "nothing can satisfy both"),
         ({"at_most": 1.0, "against": "nn"}, "go together"),
+        ({"at_most": 1.0, "against_variant": "x"}, "'against_variant' needs 'against'"),
+        ({"at_most": 1.0, "refuted_above": 0.5}, "refuted_above 0.5 needs a limit that it lies beyond"),
+        ({"at_most": 1.0, "refuted_below": 0.5}, "refuted_below 0.5 needs a limit"),
+        ({"at_most": 1.0, "n_train": "smallest"}, "n_train"),
         ({"at_most": 1.0, "atmost": 1.0}, r"unknown key 'atmost': did you mean 'at_most'\?"),
         ({"at_most": "low"}, "at_most"),
         ({"at_most": float("inf")}, "at_most: .*finite"),
@@ -297,6 +380,10 @@ def test_a_missing_claims_file(tmp_path):
             r"'model' is given both by each and beside it",
         ),
         (GOOD.replace("l, q", "'{seed}', each: {seed: {1: one}}, q"), r"kiss\.x: unknown key 'measures.0.seed'"),
+        (
+            GOOD.replace("  measures", "  requires: [kiss.y]\n  measures"),
+            "kiss.x: requires: no claim 'kiss.y': did you mean",
+        ),
         (GOOD.split("  measures")[0] + "  measures: []", r"kiss\.x: measures: .*at least 1"),
     ],
 )
@@ -332,6 +419,8 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
     claims = load_claims("config/claims.yaml")
     assert len(claims) >= 4
     for name, claim in claims.items():
+        if name.startswith("nishi."):
+            continue  # below
         assert claim.system in study.systems, name
         figure = claim.evidence.removesuffix(f"_{claim.system}")
         assert Path("workflow/report", f"{figure}.rst").is_file(), name
@@ -354,6 +443,30 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
                 assert {m.model, m.against} <= {None, *config.dynamics.models}, name
             if claim.system in set(published.system):
                 assert measure_estimate(published, claim.system, m)[0], f"{name}: {m.label}"
+
+
+def test_the_claims_on_scaling_refer_to_what_is_measured(study):
+    """What the stage writes, of models and systems of the sweeps; those of transfer come from elsewhere."""
+    swept = [p for path in Path("config/sweeps").glob("*.tsv") for p in read_sweep(path)]
+    systems = {p.system.replace("ethanol_rmd17", "ethanol") for p in swept}
+    models = {p.model for p in swept}
+    errors_of = {"energy_mae", "energy_mae_centred", "force_mae", "energy_to_force_mae", "energy_rmse", "force_rmse"}
+    claims = {k: c for k, c in load_claims("config/claims.yaml").items() if k.startswith("nishi.")}
+    assert {c.system for c in claims.values()} == systems
+    for name, claim in claims.items():
+        assert claim.evidence == f"learning_curves_{claim.system}", name
+        assert not [r for r in claim.requires if claims[r].system != claim.system], name
+        for m in claim.measures:
+            assert {m.model, m.against} <= {None, *models}, name
+            assert m.split == "test", name
+            if m.quantity in EXPONENTS.values():
+                assert (m.variant, m.n_train) == ("learning_curve", None), name
+            elif m.quantity == TRADEOFF:
+                assert m.variant == "force_weights", name
+            else:
+                assert m.quantity in errors_of, name
+                assert m.variant in {*VARIANTS, "transfer"}, name
+                assert m.n_train == "largest", name
 
 
 def test_the_published_verdicts_follow_from_the_published_numbers(study):

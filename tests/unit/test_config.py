@@ -112,7 +112,7 @@ def test_config_that_is_no_mapping(content):
         ("coordinates.0.bounds", [0.8, INFINITY], "coordinates.0.bounds.1: .*finite"),
         ("coordinates.0.bounds", [0.8], "coordinates.0.bounds"),
         ("coordinates.0.bounds", ["0.8", 4.2], "coordinates.0.bounds.0: .*number.*'0.8'"),
-        ("coordinates", [], "coordinates: .*at least 1"),
+        ("coordinates", [], "coordinates: a scan and samples"),
         ("coordinates.0.kind", "dihedral", "a dihedral needs 4 different atom indices"),
         ("atoms", ["Li"], "2 masses for 1 atoms"),
         ("masses_amu", [7.0], "1 masses for 2 atoms"),
@@ -256,7 +256,7 @@ def test_an_overlay_can_drop_a_learning_curve():
 def test_models_are_used_where_they_have_settings(tmp_path):
     with_water(tmp_path, 50, {"nn": {"hidden": [3]}})
     study = load_study(changed(GOOD, "systems", ["lih", "water"]), tmp_path)
-    assert study.models_of("water", study.config.models) == ["nn"]
+    assert study.models_of("water", study.config.models) == ["nn", "mean_predictor"]  # which is for every system
     assert study.models_of("lih", ["kernel", "kernel_symmetric", "qnn"]) == ["kernel", "qnn"]
     assert load_study(changed(GOOD, "systems", ["water"]), tmp_path).models_of("water", ["qnn"]) == []
 

@@ -100,7 +100,7 @@ def test_every_key_is_documented(name):
         assert meaning == field.description, key
         assert bool(default.strip()) == (not field.is_required()), key
         if "float" in kind and key not in DIMENSIONLESS:
-            assert re.search(r"\((Å|Å²|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|amu|meV|eV/Å)\)", meaning), (
+            assert re.search(r"\((Å|Å²|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|1/fs|amu|meV|eV/Å)\)", meaning), (
                 f"{key} states no unit"
             )
 
@@ -143,6 +143,6 @@ def test_all_settings_in_use_are_documented():
     documented = documented_settings()
     circuits = set(inspect.signature(BUILDERS["kiss"]).parameters)
     for name, model in read_yaml("config/models.yaml").items():
-        known = {"output_range", *documented[model["kind"]], *(circuits if model["kind"] == "qnn" else ())}
+        known = {"output_range", *documented.get(model["kind"], ()), *(circuits if model["kind"] == "qnn" else ())}
         for settings in model["systems"].values():
             assert set(settings) <= known, name

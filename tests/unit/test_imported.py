@@ -169,7 +169,7 @@ def test_net_forces_are_reported_and_refused_beyond_the_tolerance(tmp_path, syst
 
     def run(tolerance):
         import_set(
-            context=CONTEXT, system="h2o_kiss", file_path=str(path), **{f"{k}_path": str(v) for k, v in out.items()},
+            context=CONTEXT, system="h2o_kiss", file_paths=[str(path)], **{f"{k}_path": str(v) for k, v in out.items()},
             config=system(path, balance_tolerance=tolerance).model_dump(mode="json"),
         )  # fmt: skip
 

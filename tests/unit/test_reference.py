@@ -8,7 +8,7 @@ import pytest
 from qff.config import ReferenceConfig
 from qff.data import LabelledFrames, read_frames, write_frames
 from qff.errors import DataError, LabelError
-from qff.reference import chunks, labels
+from qff.reference import chunks, coupled_cluster, labels
 from qff.reference.frozen import check_consistency, compare_with_fci, freeze, read_frozen, recheck
 from qff.reference.geometries import geometries
 from qff.reference.scan import distances
@@ -266,16 +266,16 @@ def test_chunks_resume_frame_by_frame(small_system, tmp_path, monkeypatch):
 
 def test_what_does_not_converge_is_refused_by_name(small_system, monkeypatch):
     positions = geometries(small_system)[0]
-    monkeypatch.setattr(labels, "SCF_TOLERANCE", 1e-40)
-    monkeypatch.setattr(labels, "SCF_CYCLES", 2)
+    monkeypatch.setattr(coupled_cluster, "SCF_TOLERANCE", 1e-40)
+    monkeypatch.setattr(coupled_cluster, "SCF_CYCLES", 2)
     with pytest.raises(LabelError, match=r"frame 7: RHF did not converge"):
         labels.label(small_system, positions, "frame 7")
     monkeypatch.undo()
-    monkeypatch.setattr(labels, "CC_ATTEMPTS", ((0.0, 1), (0.2, 2)))
+    monkeypatch.setattr(coupled_cluster, "CC_ATTEMPTS", ((0.0, 1), (0.2, 2)))
     with pytest.raises(LabelError, match=r"frame 7: CCSD did not converge"):
         labels.label(small_system, positions, "frame 7")
     monkeypatch.undo()
-    monkeypatch.setattr(labels, "LAMBDA_TOLERANCE", 0.0)
+    monkeypatch.setattr(coupled_cluster, "LAMBDA_TOLERANCE", 0.0)
     with pytest.raises(LabelError, match=r"frame 7: the Λ equations of CCSD\(T\) did not converge"):
         labels.label(small_system, positions, "frame 7")
 
@@ -295,7 +295,7 @@ def test_a_retry_gives_the_same_label(small_system, monkeypatch, r, hook, value,
     positions = np.array([[0, 0, 0], [0, 0, r]])
     plain = labels.label(small_system, positions, "x")
     assert (plain.info["scf_retries"], plain.info["cc_retries"]) == (0, 0)
-    monkeypatch.setattr(labels, hook, value)
+    monkeypatch.setattr(coupled_cluster, hook, value)
     again = labels.label(small_system, positions, "x")
     assert {k: again.info[k] for k in counted} == counted
     assert again.energy == pytest.approx(plain.energy, abs=1e-6)

@@ -3,8 +3,10 @@
 A claim names *what* is measured (``measure``) and *how* it is judged (``rule``):
 
 measure
-    quantity, model, variant, split, n_train: one number per seed from ``metrics.csv``;
-    ``against``: another model (paired by seed), combined by ``combine: ratio | difference``;
+    quantity, model, variant, split, n_train: one number per seed from ``metrics.csv``; ``n_train: largest`` is the
+    largest for which there are numbers;
+    ``against``: another model (paired by seed), combined by ``combine: ratio | difference``; ``against_variant``: its
+    variant, if it is another one;
     a measure without seeds (one number) has the interval of the variants ``<variant>_low`` and ``<variant>_high``,
     or none.
     ``each``: keys of the measure, each with the values it takes and their words; the entry stands for one measure
@@ -13,7 +15,10 @@ measure
 rule
     ``interval: [low, high]``: the 95 % interval over seeds must lie inside it; ``at_most`` / ``at_least`` are its
     one-sided forms. Wholly inside: reproduced; wholly outside: not_reproduced; else inconclusive, or
-    reproduced_with_deviation if the estimate itself is inside.
+    reproduced_with_deviation if the estimate itself is inside. ``refuted_above`` / ``refuted_below``: limits of their
+    own for not_reproduced, beyond at_most / at_least; between the two nothing is decided.
+requires
+    claims that must hold first, such as controls: without them a claim is inconclusive, whatever its numbers say.
 claims with several measures hold only if all of them do; the first one is shown as the claim's number.
 """
 
@@ -30,9 +35,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from scipy import stats
 
 from qff.config import Name, Strict, read_yaml, validate
+from qff.config.reading import suggest
 from qff.errors import ConfigError
 
 VERDICTS = ("reproduced", "reproduced_with_deviation", "not_reproduced", "inconclusive", "not_tested")
+HOLDS = ("reproduced", "reproduced_with_deviation")
 COLUMNS = [
     "claim_id", "source", "statement", "system", "measure", "quantity", "unit", "published", "rule", "ours", "ci_low",
     "ci_high", "n_seeds", "measure_verdict", "verdict", "evidence", "command",
@@ -47,16 +54,26 @@ class Measure(Strict):
     model: Name
     variant: str = Field(default="", description="Variant in metrics.csv.")
     split: str = Field(default="", description="Split in metrics.csv.")
-    n_train: int | None = Field(default=None, description="n_train in metrics.csv; any if not given.")
+    n_train: int | Literal["largest"] | None = Field(
+        default=None, description="n_train in metrics.csv; any if not given."
+    )
     against: Name | None = Field(default=None, description="Model to compare with, paired by seed.")
+    against_variant: str | None = Field(default=None, description="Variant of that model, if it differs.")
     combine: Literal["ratio", "difference"] | None = Field(default=None, description="How the two are compared.")
     at_most: float | None = None
     at_least: float | None = None
+    refuted_above: float | None = Field(default=None, description="Lower end of the interval that refutes at_most.")
+    refuted_below: float | None = Field(default=None, description="Upper end of the interval that refutes at_least.")
 
     @model_validator(mode="after")
     def _check(self):
         if (self.against is None) != (self.combine is None):
             raise ValueError("'against' and 'combine' go together")
+        if self.against is None and self.against_variant is not None:
+            raise ValueError("'against_variant' needs 'against'")
+        for name, limit, sign in (("refuted_above", self.at_most, 1), ("refuted_below", self.at_least, -1)):
+            if (own := getattr(self, name)) is not None and (limit is None or sign * own < sign * limit):
+                raise ValueError(f"{name} {own} needs a limit that it lies beyond")
         if self.at_most is None and self.at_least is None:
             raise ValueError("a measure needs at_most, at_least or both")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
@@ -66,8 +83,11 @@ class Measure(Strict):
     @property
     def rule(self) -> str:
         if self.at_least is None:
-            return f"≤ {self.at_most:g}"
-        return f"≥ {self.at_least:g}" if self.at_most is None else f"{self.at_least:g} … {self.at_most:g}"
+            text = f"≤ {self.at_most:g}"
+        else:
+            text = f"≥ {self.at_least:g}" if self.at_most is None else f"{self.at_least:g} … {self.at_most:g}"
+        text += "" if self.refuted_above is None else f", refuted > {self.refuted_above:g}"
+        return text + ("" if self.refuted_below is None else f", refuted < {self.refuted_below:g}")
 
     def contains(self, value: float) -> bool:
         low = -np.inf if self.at_least is None else self.at_least
@@ -114,6 +134,7 @@ class Claim(Strict):
     system: Name
     published: str = Field(description="Published number with unit, or what was shown instead.")
     evidence: str = Field(description="Figure of the report that shows it.")
+    requires: list[str] = Field(default=[], description="Claims without which this one is inconclusive.")
     measures: Annotated[list[Measure], BeforeValidator(expand), Field(min_length=1)]
 
 
@@ -136,7 +157,11 @@ def load_claims(path: str | Path) -> dict[str, Claim]:
     content = read_yaml(path)
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"{path}: holds no claims; expected a mapping from claim ids to claims")
-    return {name: validate(Claim, value, f"{path}, {name}") for name, value in content.items()}
+    claims = {name: validate(Claim, value, f"{path}, {name}") for name, value in content.items()}
+    for name, claim in claims.items():
+        if unknown := [other for other in claim.requires if other not in claims]:
+            raise ConfigError(f"{path}, {name}: requires: no claim '{unknown[0]}'{suggest(unknown[0], claims)}")
+    return claims
 
 
 def estimate(values: np.ndarray, logarithmic: bool) -> Estimate:
@@ -155,14 +180,19 @@ def estimate(values: np.ndarray, logarithmic: bool) -> Estimate:
     return Estimate(mean, mean - half, mean + half, len(values))
 
 
-def _values(metrics: pd.DataFrame, system: str, model: str, measure: Measure) -> pd.DataFrame:
-    found = metrics[
+def _rows(metrics: pd.DataFrame, system: str, model: str, measure: Measure) -> pd.DataFrame:
+    """Numbers of all sizes."""
+    return metrics[
         (metrics.system == system)
         & (metrics.model == model)
         & (metrics.quantity == measure.quantity)
         & (metrics.variant == measure.variant)
         & (metrics.split == measure.split)
     ]
+
+
+def _values(metrics: pd.DataFrame, system: str, model: str, measure: Measure) -> pd.DataFrame:
+    found = _rows(metrics, system, model, measure)
     if measure.n_train is not None:
         found = found[pd.to_numeric(found.n_train, errors="coerce") == measure.n_train]
     if found.duplicated("seed").any():
@@ -170,6 +200,24 @@ def _values(metrics: pd.DataFrame, system: str, model: str, measure: Measure) ->
             f"measure '{measure.label}': several numbers per seed in metrics.csv; name split, variant or n_train"
         )
     return found.set_index("seed")
+
+
+def _of_other(measure: Measure) -> Measure:
+    """The measure as it reads the model that is compared with."""
+    return (
+        measure
+        if measure.against_variant is None
+        else measure.model_copy(update={"variant": measure.against_variant})
+    )
+
+
+def _sized(metrics: pd.DataFrame, system: str, measure: Measure) -> Measure:
+    """The measure with the size that ``largest`` stands for: one that both models have, or 0."""
+    if measure.n_train != "largest":
+        return measure
+    read = [(measure.model, measure), *([(measure.against, _of_other(measure))] if measure.against else [])]
+    sizes = [set(pd.to_numeric(_rows(metrics, system, *r).n_train, errors="coerce").dropna()) for r in read]
+    return measure.model_copy(update={"n_train": int(max(set.intersection(*sizes), default=0))})
 
 
 def _bounds(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[float, float] | None:
@@ -181,6 +229,7 @@ def _bounds(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[float
 
 def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[Estimate | None, str]:
     """Estimate of a measure and its unit; None if the numbers are not there or not finite."""
+    measure = _sized(metrics, system, measure)
     ours = _values(metrics, system, measure.model, measure)
     if ours.empty:
         return None, ""
@@ -188,7 +237,7 @@ def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tu
     if bounds := _bounds(metrics, system, measure):
         return Estimate(float(values.iloc[0]), *bounds, n_seeds=len(values)), unit
     if measure.against:
-        other = _values(metrics, system, measure.against, measure).value.astype(float)
+        other = _values(metrics, system, measure.against, _of_other(measure)).value.astype(float)
         values, other = values.align(other, join="inner")
         if measure.combine == "ratio":
             values, unit = values / other, "1"
@@ -209,9 +258,10 @@ def verdict_of(measure: Measure, found: Estimate | None) -> str:
         return "reproduced"
     if inside:
         return "reproduced_with_deviation" if found.n_seeds > 1 else "inconclusive"
-    limits = [x for x in (measure.at_least, measure.at_most) if x is not None]
-    outside = all(not found.low <= x <= found.high for x in limits)
-    return "not_reproduced" if outside else "inconclusive"
+    above = measure.at_most if measure.refuted_above is None else measure.refuted_above
+    below = measure.at_least if measure.refuted_below is None else measure.refuted_below
+    refuted = (above is not None and found.low > above) or (below is not None and found.high < below)
+    return "not_reproduced" if refuted else "inconclusive"
 
 
 def combine(verdicts: list[str]) -> str:
@@ -230,11 +280,16 @@ def judge(
     Args:
         stand_ins: system of a claim → system that is judged in its place, another set of the same molecule.
     """
-    rows = []
+    rows, judged = [], {}
     for claim_id, claim in claims.items():
         system = (stand_ins or {}).get(claim.system, claim.system)
         found = [measure_estimate(metrics, system, m) for m in claim.measures]
-        verdicts = [verdict_of(m, e) for m, (e, _) in zip(claim.measures, found, strict=True)]
+        judged[claim_id] = system, found, [verdict_of(m, e) for m, (e, _) in zip(claim.measures, found, strict=True)]
+    for claim_id, claim in claims.items():
+        system, found, verdicts = judged[claim_id]
+        overall = combine(verdicts)
+        if overall != "not_tested" and any(combine(judged[r][2]) not in HOLDS for r in claim.requires):
+            overall = "inconclusive"
         for measure, (value, unit), verdict in zip(claim.measures, found, verdicts, strict=True):
             rows.append(
                 {
@@ -252,7 +307,7 @@ def judge(
                     "ci_high": value.high if value else np.nan,
                     "n_seeds": value.n_seeds if value else 0,
                     "measure_verdict": verdict,
-                    "verdict": combine(verdicts),
+                    "verdict": overall,
                     "evidence": claim.evidence.replace(f"_{claim.system}", f"_{system}"),
                     "command": f"snakemake --cores all results/{profile}/claims.csv",
                 }

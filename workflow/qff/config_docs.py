@@ -36,9 +36,12 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `full.yaml` | labels recomputed, more seeds, longer runs: for a cluster |
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
+| `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
+| `anchors.yaml` | published errors that learning curves are held against |
+| `sweeps/*.tsv` | points of learning curves, one per line: `system`, `model`, `variant`, `n_train`, `n_seeds` |
 """
 MODEL_SETTINGS = """
 ## Settings of the kinds of model (`models.yaml`, `systems.<system>`)
@@ -68,6 +71,8 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `kernel` | `centres` | | number of kernels, on the first training frames |
 | | `length_scales` | [0.5, 1, 1.5, 2, 3] | widths to choose from by validation, in units of the scaled coordinates |
 | | `symmetric` | false | average over permutations of equal atoms, in bonds and angles |
+
+`mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
 
 `polynomial` and `kernel` are linear in what is fitted: least squares minimises the loss of `training` in closed form,
 with the ridge that validates best, and the optimiser and its steps have no say.

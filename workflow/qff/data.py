@@ -108,9 +108,15 @@ def split_frames(
     set of size n of a learning curve: sets are nested. With ``config.part`` only frames of that part are drawn, and
     every other part of the set is a test set of its own, under its name and the same in all repetitions.
 
+    Frames that were published in splits (``info`` has ``split``, and ``part`` train or test) are never drawn otherwise:
+    the repetitions take these splits in turn. A split's training frames are shared out at random between training and
+    validation, another way in every repetition; its test set is the published one.
+
     Raises:
         DataError: fewer frames than the split needs, or no such part.
     """
+    if any("split" in info for info in frames.info):
+        return _published_split(frames, config, generator(study_seed, "split", system, seed), system, seed)
     parts = {} if config.part is None else _parts(frames, system)
     if config.part is not None and config.part not in parts:
         raise DataError(
@@ -131,6 +137,27 @@ def split_frames(
     bounds = np.cumsum([config.n_train, config.n_validation])
     shares = dict(zip(SPLITS, np.split(order, bounds), strict=True))
     return {name: share.tolist() for name, share in shares.items()} | parts
+
+
+def _published_split(
+    frames: LabelledFrames, config: SplitConfig, rng: np.random.Generator, system: str, seed: int
+) -> dict[str, list[int]]:
+    """The split of one repetition of a set that was published in splits."""
+    known = sorted({info["split"] for info in frames.info})
+    chosen = known[seed % len(known)]
+    train, test = (
+        np.array([k for k, i in enumerate(frames.info) if (i["split"], i["part"]) == (chosen, part)], int)
+        for part in ("train", "test")
+    )
+    if len(train) < config.n_train + config.n_validation or not len(test):
+        raise DataError(
+            f"{system}: published split {chosen} has {len(train)} training and {len(test)} test frames; n_train "
+            f"{config.n_train} + n_validation {config.n_validation} and a test set are needed; lower n_train"
+        )
+    order = rng.permutation(train)
+    validation = order[config.n_train : config.n_train + config.n_validation]
+    shares = (order[: config.n_train], validation, test)
+    return {name: share.tolist() for name, share in zip(SPLITS, shares, strict=True)}
 
 
 def _parts(frames: LabelledFrames, system: str) -> dict[str, list[int]]:

@@ -63,7 +63,9 @@ class Invocation:
         )
 
     def summary(self) -> None:
-        """What was found and where to look."""
+        """What was found and where to look; nothing after a part of the study (``--until``), which has no verdicts."""
+        if not (self.results / "claims.csv").is_file():
+            return
         with open(self.results / "claims.csv", encoding="utf-8", newline="") as handle:
             verdicts = {row["claim_id"]: row["verdict"] for row in csv.DictReader(handle)}
         lines = ["", f"Study '{self.config.profile}' is complete ({time.perf_counter() - self._clock:.0f} s)."]

@@ -27,7 +27,7 @@ import numpy as np
 RUN_SCHEMA = "qff.run/1"
 REPORTED_PACKAGES = (
     "ase", "mlflow", "numpy", "pandas", "pennylane", "pyscf", "qiskit", "qiskit-aer", "safetensors", "scipy",
-    "seaborn", "snakemake", "torch",
+    "seaborn", "snakemake", "tblite", "torch",
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def check_complete(results: Path) -> list[dict]:
     config = read_yaml(results / "config.yaml")
     optional = {
         "capacity": config["capacity"]["models"],
-        "scaling": config["scaling"]["sizes"],
+        "scaling": (config["scaling"]["sizes"] and config["scaling"]["models"]) or config["scaling"].get("sweeps"),
         "dynamics": config["dynamics"]["models"],
     }
     if lost := [s for s in STAGES if s not in found and optional.get(s, True)]:

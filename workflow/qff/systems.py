@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from qff.config import CoordinateConfig, SystemConfig
-from qff.errors import DomainError
+from qff.errors import ConfigError, DomainError
 
 MARGIN = 0.95  # scaled coordinates of the bounds are ±MARGIN
 
@@ -87,21 +87,37 @@ class System:
     @property
     def masses(self) -> np.ndarray:
         """Atomic masses in amu, (A,)."""
-        return np.array(self.config.masses_amu)
+        return np.array(self.config.masses)
+
+    @property
+    def coordinates(self) -> list[CoordinateConfig]:
+        """Its internal coordinates.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        if not self.config.coordinates:
+            raise ConfigError(
+                f"system '{self.name}' has no internal coordinates (coordinates in config/systems.yaml), which this needs; "
+                "use a model of interatomic distances, such as behler_parrinello"
+            )
+        return self.config.coordinates
 
     @property
     def n_coordinates(self) -> int:
-        return len(self.config.coordinates)
+        return len(self.coordinates)
 
     def internal_coordinates(self, positions) -> torch.Tensor:
         """Internal coordinates (B, K) in Å and degrees of positions (B, A, 3) in Å."""
         positions = torch.as_tensor(positions, dtype=torch.float64)
-        return torch.stack([COORDINATES[c.kind](positions, c.atoms)[0] for c in self.config.coordinates], 1)
+        return torch.stack([COORDINATES[c.kind](positions, c.atoms)[0] for c in self.coordinates], 1)
 
     def inside(self, positions) -> np.ndarray:
-        """Whether all scaled coordinates of positions (B, A, 3) lie within ±1, (B,) of bool."""
+        """Whether all scaled coordinates of positions (B, A, 3) lie within ±1, (B,) of bool; all, without coordinates."""
+        if not self.config.coordinates:
+            return np.ones(len(positions), dtype=bool)
         columns = self.internal_coordinates(positions).unbind(1)
-        x = torch.stack([_scaled(c, q) for c, q in zip(self.config.coordinates, columns, strict=True)], 1)
+        x = torch.stack([_scaled(c, q) for c, q in zip(self.coordinates, columns, strict=True)], 1)
         return (x.abs() < 1).all(1).numpy()
 
     def scaled_coordinates(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +135,7 @@ class System:
         positions = positions.detach()
         values = []
         gradients = positions.new_zeros(len(positions), self.n_coordinates, *positions.shape[1:])
-        for k, coordinate in enumerate(self.config.coordinates):
+        for k, coordinate in enumerate(self.coordinates):
             low, high = coordinate.bounds
             q, slopes = COORDINATES[coordinate.kind](positions, coordinate.atoms)
             x = _scaled(coordinate, q)

@@ -15,7 +15,7 @@ rule collect_metrics:
                 CONFIG.capacity.models,
             ),
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
-            *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=CONFIG.scaling.sizes),
+            *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=SCALED),
             *dynamics_of(SIMULATED, "metrics.csv"),
         ],
     output:
@@ -48,8 +48,10 @@ rule judge_claims:
         claims=tracked_digest("config/claims.yaml"),
         stand_ins={
             STUDY.systems[name].like: name
-            for name in CONFIG.systems
-            if STUDY.systems[name].like not in (None, *CONFIG.systems)
+            for name in STUDIED
+            if STUDY.systems[name].like not in (None, *STUDIED)
+            and STUDY.systems[name].atoms
+            == STUDY.systems[STUDY.systems[name].like].atoms  # the same molecule
         },
     script:
         "../scripts/judge_claims.py"

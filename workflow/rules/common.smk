@@ -3,6 +3,7 @@
 import contextlib
 
 from qff.config import load_study, with_types
+from qff.config.points import VARIANTS
 from qff.digest import code_digest, tracked_digest
 from qff.errors import QffError
 from qff.invocation import Invocation
@@ -20,6 +21,14 @@ STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dyna
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
+# Points of the learning curves, and the systems that have some.
+POINTS = STUDY.points
+SCALED = list(dict.fromkeys(point.system for point in POINTS))
+STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED]))
+LABELS = {
+    name: STUDY.models[name].label
+    for name in dict.fromkeys([*CONFIG.models, *(point.model for point in POINTS)])
+}
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
 # Labels with frozen comparisons beside them.
@@ -38,6 +47,8 @@ wildcard_constraints:
     system="|".join(STUDY.systems),
     model="|".join(STUDY.models),
     n="[0-9]+",
+    n_train="[0-9]+",
+    variant="|".join(VARIANTS),
 
 
 def one_of(names):
@@ -102,11 +113,7 @@ def seeds_of(wildcards):
 
 def points_of(system, file):
     """A file of every point of the learning curves of a system."""
-    return expand(
-        f"{RESULTS}/scaling/{system}/{{model}}/n{{n}}/{file}",
-        model=STUDY.models_of(system, CONFIG.scaling.models),
-        n=CONFIG.scaling.sizes[system],
-    )
+    return [f"{POINT_FOLDER}/{p}/{file}" for p in SPACE[SPACE.system == system].instance_patterns]
 
 
 def capacity_of(system, file, stages=("capacity",)):
@@ -141,8 +148,8 @@ def records_of(wildcards):
     if wildcards.stage == "claims":
         return [f"{RESULTS}/run.json"]
     if wildcards.stage == "scaling":
-        points = [f for system in CONFIG.scaling.sizes for f in points_of(system, "run.json")]
-        return points + expand(of_each_system, system=CONFIG.scaling.sizes)
+        points = [f for system in SCALED for f in points_of(system, "run.json")]
+        return points + expand(of_each_system, system=SCALED)
     if wildcards.stage in ("train", "evaluate"):
         return of_systems(record, CONFIG.systems, CONFIG.models)
     if wildcards.stage == "capacity":
@@ -151,7 +158,7 @@ def records_of(wildcards):
         )
     if wildcards.stage == "dynamics":
         return dynamics_of(SIMULATED, "run.json")
-    records = expand(of_each_system, system=CONFIG.systems)
+    records = expand(of_each_system, system=STUDIED)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)
         records += expand(f"{stage}/{{system}}/checks/run.json", system=CHECKED)

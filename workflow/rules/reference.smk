@@ -1,20 +1,29 @@
 """Reference labels and the splits made of them."""
 
-from qff.reference.location import imported_file
+from qff.reference.location import published_files
 
 REFERENCE = f"{RESULTS}/reference/{{system}}"
-IMPORTED = [name for name, system in STUDY.systems.items() if system.reference.imported]
-CALCULATED = [name for name in STUDY.systems if name not in IMPORTED]
+CALCULATED = [name for name, system in STUDY.systems.items() if system.reference.calculated]
+IMPORTED = [name for name in STUDY.systems if name not in CALCULATED]
+SAMPLED = [name for name in CALCULATED if STUDY.systems[name].reference.sampled]
 
 # Before the first job: sets of others lie where the user keeps them.
 try:
     FILES = {
-        name: str(imported_file(STUDY.systems[name].reference.imported, name))
-        for name in [*CONFIG.systems, *CONFIG.scaling.sizes]
+        name: [str(path) for path in published_files(STUDY.systems[name], name)]
+        for name in STUDIED
         if name in IMPORTED
     }
 except QffError as error:
     raise WorkflowError(str(error))
+
+
+def trajectories_of(wildcards):
+    """Files of the dynamics whose frames are labelled; none if the geometries follow from the config."""
+    sampled = STUDY.systems[wildcards.system].reference.sampled
+    numbers = range(sampled.trajectories if sampled else 0)
+    return [f"{RESULTS}/reference/{wildcards.system}/trajectory_{k}.extxyz" for k in numbers]
+
 
 if CONFIG.reference.mode == "frozen":
 
@@ -43,8 +52,26 @@ if CONFIG.reference.mode == "frozen":
 
 else:
 
+    rule sample_geometries:
+        """A trajectory whose frames are to be labelled."""
+        output:
+            geometries=f"{REFERENCE}/trajectory_{{n}}.extxyz",
+        log:
+            f"{RESULTS}/logs/sample_geometries/{{system}}_{{n}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/sample_geometries/{{system}}_{{n}}.tsv"
+        wildcard_constraints:
+            system=one_of(SAMPLED),
+        params:
+            context=context("qff.stages.reference"),
+            config=system_config,
+        script:
+            "../scripts/sample_geometries.py"
+
     rule label_chunk:
-        """Coupled-cluster labels of a share of the geometries."""
+        """Labels of a share of the geometries, by the method of the system."""
+        input:
+            trajectories=trajectories_of,
         output:
             labels=f"{REFERENCE}/chunk_{{n}}.extxyz",
         log:
@@ -87,7 +114,7 @@ else:
 rule import_set:
     """Convert a set that others published."""
     input:
-        file=lambda w: ancient(FILES[w.system]),
+        files=lambda w: ancient(FILES[w.system]),
     output:
         labels=f"{REFERENCE}/labels.extxyz",
         provenance=f"{REFERENCE}/labels.json",
@@ -150,7 +177,7 @@ rule compare_fci:
 
 
 rule split_data:
-    """Training, validation and test frames of every seed; scaled coordinates."""
+    """Training, validation and test frames of every seed; energies and scaled coordinates."""
     input:
         labels=f"{REFERENCE}/labels.extxyz",
     output:

@@ -4,7 +4,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 FIGURES = f"{RESULTS}/figures"
-LABELS = {name: STUDY.models[name].label for name in CONFIG.models}
 TRACKED = [
     path
     for path in (
@@ -26,7 +25,7 @@ KINDS = {
     "parity": with_models("comparison"),
     "optimiser_curves": with_models("optimiser", iterated),
     **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
-    "learning_curves": list(CONFIG.scaling.sizes),
+    "learning_curves": SCALED,
     "dynamics": SCANS,
     "vibrations": MOLECULES,
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
@@ -239,6 +238,7 @@ rule plot_scaling:
     params:
         context=context("qff.stages.plots.scaling"),
         labels=LABELS,
+        anchors=ANCHORS.models,
     script:
         "../scripts/plot_scaling.py"
 
@@ -330,7 +330,7 @@ rule build_report:
         claims=f"{RESULTS}/claims.csv",
         metrics=f"{RESULTS}/metrics.csv",
         figures=[f"{FIGURES}/{kind}_{s}.svg" for kind, systems in KINDS.items() for s in systems],
-        fits=expand(f"{RESULTS}/scaling/{{s}}/fits.csv", s=CONFIG.scaling.sizes),
+        fits=expand(f"{RESULTS}/scaling/{{s}}/fits.csv", s=SCALED),
         records=lambda w: [r for stage in STAGES for r in records_of(SimpleNamespace(stage=stage))],
         tracked=ancient(TRACKED),
     output:
@@ -343,9 +343,9 @@ rule build_report:
     params:
         context=context("qff.stages.report"),
         config=CONFIG.model_dump(mode="json"),
-        systems={name: STUDY.systems[name].label for name in CONFIG.systems},
+        systems={name: STUDY.systems[name].label for name in STUDIED},
         models=LABELS,
-        shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in CONFIG.systems},
+        shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in STUDIED},
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)

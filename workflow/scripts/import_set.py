@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
         context=snakemake.params.context,
         system=snakemake.wildcards.system,
         config=snakemake.params.config,
-        file_path=snakemake.input.file,
+        file_paths=list(snakemake.input.files),
         labels_path=snakemake.output.labels,
         recheck_path=snakemake.output.recheck,
         run_path=snakemake.output.run,

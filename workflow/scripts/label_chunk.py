@@ -11,5 +11,6 @@ with job(snakemake.log[0]):
         config=snakemake.params.config,
         chunk=int(snakemake.wildcards.n),
         chunks=snakemake.params.chunks,
+        trajectory_paths=list(snakemake.input.trajectories),
         output_path=snakemake.output.labels,
     )

@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
 
     plot_scaling(
         labels=snakemake.params.labels,
+        anchors=snakemake.params.anchors,
         metrics_path=snakemake.input.metrics,
         fits_path=snakemake.input.fits,
         svg_path=snakemake.output.svg,

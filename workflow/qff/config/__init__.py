@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qff.config.points import VARIANTS, Point, read_sweep
 from qff.config.reading import read_yaml, suggest, validate, with_types
 from qff.config.study import (
     BESIDE,
@@ -28,6 +29,8 @@ from qff.config.systems import (
     ImportedConfig,
     InternalConfig,
     LevelConfig,
+    Rmd17Config,
+    SampledConfig,
     ScanConfig,
     SplitConfig,
     SystemConfig,
@@ -46,8 +49,11 @@ __all__ = [
     "ModelConfig",
     "MoleculesConfig",
     "Name",
+    "Point",
     "ReferenceConfig",
+    "Rmd17Config",
     "Role",
+    "SampledConfig",
     "ScalingConfig",
     "ScanConfig",
     "SplitConfig",
@@ -70,6 +76,7 @@ class Study(Strict):
     config: Config
     systems: dict[str, SystemConfig]
     models: dict[str, ModelConfig]
+    sweeps: dict[str, list[Point]]
 
     def check(self) -> Study:
         config = self.config
@@ -77,7 +84,7 @@ class Study(Strict):
             ("systems", config.systems, self.systems),
             ("models", config.models, self.models),
             ("capacity.models", config.capacity.models, config.models),
-            ("scaling.models", config.scaling.models, config.models),
+            ("scaling.models", config.scaling.models, self.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
@@ -97,18 +104,60 @@ class Study(Strict):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
                 raise ConfigError(f"config, scaling.sizes.{system}: {large} exceed the {n_train} training frames")
-            if not self.models_of(system, config.models):
+            swept = (p.model for points in self.sweeps.values() for p in points if p.model in self.models)
+            trained = list(dict.fromkeys([*config.models, *config.scaling.models, *swept]))
+            if not [m for m in self.models_of(system, trained) if self.models[m].kind != "mean"]:
+                raise ConfigError(f"config/models.yaml: none of the models {trained} has settings for '{system}'")
+            curves = config.scaling.models if system in config.scaling.sizes else []
+            if curves and not self.models_of(system, curves):
                 raise ConfigError(
-                    f"config/models.yaml: none of the models {config.models} has settings for '{system}'"
+                    f"config, scaling.sizes.{system}: none of scaling.models {curves} has settings for '{system}'; add "
+                    f"one, or set scaling.sizes.{system}: null"
                 )
+        for name, points in self.sweeps.items():
+            for point in points:
+                self._check_point(point, f"config/sweeps/{name}.tsv")
         for model in config.models:
             self.training_of(model)
         return self
 
+    def _check_point(self, point: Point, where: str) -> None:
+        """Raises ConfigError for a point of a sweep that cannot be trained."""
+        for what, name, known in (("system", point.system, self.systems), ("model", point.model, self.models)):
+            if name not in known:
+                raise ConfigError(
+                    f"{where}: unknown {what} '{name}'{suggest(name, known)}; known: {', '.join(known)}"
+                )
+        if not self.models_of(point.system, [point.model]):
+            raise ConfigError(f"{where}: model '{point.model}' has no settings for '{point.system}'")
+        if point.n_train > (n_train := self.systems[point.system].split.n_train):
+            raise ConfigError(f"{where}: {point.n_train} exceed the {n_train} training frames of '{point.system}'")
+        if point.n_seeds > self.config.seeds:
+            raise ConfigError(f"{where}: {point.n_seeds} seeds, the study has {self.config.seeds}; raise 'seeds'")
+
+    @property
+    def points(self) -> list[Point]:
+        """All points of the learning curves, ``scaling.sizes`` first; a row of a sweep replaces the same point."""
+        scaling = self.config.scaling
+        found = {}
+        for system, sizes in scaling.sizes.items():
+            for model in self.models_of(system, scaling.models):
+                for n_train in sizes:
+                    point = Point(system=system, model=model, n_train=n_train, n_seeds=self.config.seeds)
+                    found[point.key] = point
+        return list((found | {p.key: p for points in self.sweeps.values() for p in points}).values())
+
+    def training_of_point(self, model: str, variant: str) -> TrainingConfig:
+        """Training of a point: steps that do not depend on its size, and what its variant changes."""
+        base = self.training_of(model, steps=self.config.scaling.steps)
+        return base.model_copy(
+            update={k: type(getattr(base, k))(getattr(base, k) * f) for k, f in VARIANTS[variant].items()}
+        )
+
     def models_of(self, system: str, models: list[str]) -> list[str]:
         """Those of the models that have settings for a system, or for the one it is like, in their order."""
         known = self.systems[system].like or system
-        return [name for name in models if known in self.models[name].systems]
+        return [name for name in models if self.models[name].settings_of(known) is not None]
 
     def shown(self, system: str, role: Role) -> list[str]:
         """Models of a role made for a system, after those they are held against; none if the role has none there."""
@@ -142,7 +191,9 @@ def load_study(config: dict[str, Any], folder: str | Path = "config") -> Study:
         if "name" in value:
             raise ConfigError(f"{where}: unknown key 'name': a model is named by its key")
         models[name] = validate(ModelConfig, {"name": name, **value}, where)
-    return Study(config=validate(Config, config, "config"), systems=systems, models=models).check()
+    study = validate(Config, config, "config")
+    sweeps = {name: read_sweep(folder / "sweeps" / f"{name}.tsv") for name in study.scaling.sweeps}
+    return Study(config=study, systems=systems, models=models, sweeps=sweeps).check()
 
 
 def _entries(path: Path) -> dict[str, dict]:

@@ -16,21 +16,23 @@ BESIDE: dict[Role, tuple[str, ...]] = {  # models of the comparison that those o
     "optimiser": ("qnn", "nn", "nn_biased"),
     "choice": ("qnn",),
 }
-CLOSED_FORM = ("polynomial", "kernel")  # kinds of model that least squares fits, without an optimiser
+CLOSED_FORM = ("polynomial", "kernel", "mean")  # kinds of model that least squares fits, without an optimiser
+EVERY_SYSTEM = "default"  # in place of a system: settings for all that have none of their own
 RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
 
 
 class ModelConfig(Strict):
     name: Name = Field(description="Name of the model in tables and paths (its key).")
     label: str = Field(description="Name for figures and tables.")
-    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello, polynomial, kernel.")
+    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello, polynomial, kernel, mean.")
     role: Role = Field(
         default="comparison",
         description="Where it is shown: `comparison` of the models, study of the `optimiser`, or sensitivity to a "
         "`choice` of ours.",
     )
     systems: dict[str, dict[str, Any]] = Field(
-        min_length=1, description="Settings of the architecture for each system it is made for."
+        min_length=1,
+        description="Settings of the architecture for each system it is made for; `default` is any other system.",
     )
     training: dict[str, Any] = Field(
         default={}, description="Keys of `training` that differ for this model, such as its optimiser."
@@ -43,6 +45,10 @@ class ModelConfig(Strict):
     def closed_form(self) -> bool:
         """True if least squares fits it: it has no optimiser and no loss curve."""
         return self.kind in CLOSED_FORM
+
+    def settings_of(self, system: str) -> dict[str, Any] | None:
+        """Settings for a system, or those for every system; None if it is not made for it."""
+        return self.systems.get(system, self.systems.get(EVERY_SYSTEM))
 
 
 class ReferenceConfig(Strict):
@@ -142,6 +148,10 @@ class ScalingConfig(Strict):
     )
     models: Annotated[list[Name], Distinct] = Field(default=[], description="Models of the learning curves.")
     steps: PositiveInt = Field(default=1500, description="Optimiser steps, equal for all sizes.")
+    sweeps: Annotated[list[Name], Distinct] = Field(
+        default=[],
+        description="Tables of further points, `config/sweeps/<name>.tsv`; their rows go before the above.",
+    )
 
     @model_validator(mode="after")
     def _drop(self):

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from qff.config.types import Name, NonNegative, Positive, PositiveInt, Strict
+from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
+PUBLISHED_LIMIT = 1000  # training and validation frames of rMD17, by its authors: frames are correlated in time
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ATOMS_OF = {"bond": 2, "angle": 3, "dihedral": 4}
 
 
@@ -98,7 +100,7 @@ class ImportedConfig(Strict):
     """A set that others published; its file is kept by the user and is never part of this repository."""
 
     file: str = Field(description="Path of the file below the folder that the environment variable QFF_DATA names.")
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="Digest of the file.")
+    sha256: Sha256 = Field(description="Digest of the file.")
     format: Literal["npz_atomic_units", "npz_rmd17", "extxyz"] = Field(
         description="Keys and units of the file: `workflow/qff/reference/imported.py`."
     )
@@ -109,9 +111,58 @@ class ImportedConfig(Strict):
     )
 
 
+class SampledConfig(Strict):
+    """Frames of molecular dynamics with GFN2-xTB: independent Langevin trajectories at one temperature."""
+
+    stream: Name = Field(description="Name of the random stream: another name, other frames.")
+    start: list[list[float]] = Field(description="Positions (Å) of the atoms at the start, which are relaxed first.")
+    temperature_k: Positive = Field(description="Temperature (K).")
+    n_frames: PositiveInt = Field(description="Number of frames of all trajectories together.")
+    trajectories: PositiveInt = Field(description="Number of trajectories; they share the frames evenly.")
+    time_step_fs: Positive = Field(default=0.5, description="Time step (fs).")
+    steps_between_frames: PositiveInt = Field(description="Steps from one frame to the next.")
+    equilibration_fs: NonNegative = Field(default=1000.0, description="Beginning of each that is not used (fs).")
+    friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.n_frames % self.trajectories:
+            raise ValueError(f"n_frames {self.n_frames} is not a multiple of {self.trajectories} trajectories")
+        if any(len(xyz) != 3 for xyz in self.start):
+            raise ValueError("start: every atom needs three coordinates")
+        return self
+
+
+class Rmd17Config(Strict):
+    """A molecule of the revised MD17 set (Christensen & von Lilienfeld, MLST 1, 045018 (2020)) with its own splits."""
+
+    molecule: Name = Field(description="Name of the molecule in the names of files.")
+    folder: str = Field(default="rmd17", description="Folder of the files, below the one that QFF_DATA names.")
+    splits: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1), Distinct] = Field(
+        default=[1, 2, 3, 4, 5], description="Published splits that are used, in turn, by the seeds of the study."
+    )
+    sha256: dict[str, Sha256] = Field(
+        default={}, description="Digests of files, by name; a file without one is not checked, and is not downloaded."
+    )
+    source: str = Field(
+        default="https://figshare.com/articles/dataset/Revised_MD17_dataset_rMD17_/12672038 (CC0)",
+        description="Where the set is published; told to whoever lacks it.",
+    )
+    url: str = Field(
+        default="https://raw.githubusercontent.com/andersx/rmd17-npz/master/rmd17-npz",
+        description="Where `python -m qff.reference.fetch` finds the files of the splits.",
+    )
+    balance_tolerance: Positive = Field(
+        default=0.01, description="Largest net force (eV/Å) or torque (eV) of a frame that is accepted and reported."
+    )
+
+
+SOURCES = ("scan", "internal", "sampled", "imported", "rmd17")  # of geometries; a system has one
+
+
 class LevelConfig(Strict):
-    method: Literal["CCSD(T)", "unknown"] = Field(
-        description="Electronic-structure method, all electrons correlated; `unknown` for imported sets only."
+    method: Literal["CCSD(T)", "PBE", "unknown"] = Field(
+        description="Electronic-structure method: CCSD(T) with all electrons, or PBE; `unknown` for imported sets only."
     )
     basis: str = Field(description="Basis set (PySCF name), or `unknown`.")
     check_basis: str | None = Field(
@@ -120,31 +171,42 @@ class LevelConfig(Strict):
     )
     scan: ScanConfig | None = None
     internal: InternalConfig | None = None
+    sampled: SampledConfig | None = None
     imported: ImportedConfig | None = None
+    rmd17: Rmd17Config | None = None
     frozen: str | None = Field(default=None, description="Tracked file with the frozen labels (extended XYZ).")
     checks: str | None = Field(
         default=None, description="Tracked table of frozen comparisons of the labels (`make compare-reference`)."
     )
+    recheck_frames: PositiveInt | None = Field(
+        default=None, description="At most so many frames are recomputed in mode frozen: for labels that take long."
+    )
 
     @model_validator(mode="after")
     def _check(self):
-        if sum(x is not None for x in (self.scan, self.internal, self.imported)) != 1:
+        if sum(getattr(self, name) is not None for name in SOURCES) != 1:
             raise ValueError(
-                "exactly one of 'scan' (two atoms), 'internal' (three or four atoms) and 'imported' (a published set) "
-                "is needed"
+                "exactly one of 'scan' (two atoms), 'internal' (three or four atoms), 'sampled' (dynamics), 'imported' "
+                "(a published set) and 'rmd17' is needed"
             )
-        if self.imported is None:
+        if self.calculated:
             if self.method == "unknown":
                 raise ValueError("method unknown: only an imported set may have it")
-            if missing := [k for k in ("check_basis", "frozen") if getattr(self, k) is None]:
+            needed = ["frozen", *(["check_basis"] if self.scan or self.internal else [])]
+            if missing := [k for k in needed if getattr(self, k) is None]:
                 raise ValueError(f"'{missing[0]}' is missing: labels of our own need it")
         elif given := [k for k in ("check_basis", "frozen", "checks") if getattr(self, k) is not None]:
             raise ValueError(f"'{given[0]}' has no meaning for an imported set: nothing of it is calculated here")
         return self
 
+    @property
+    def calculated(self) -> bool:
+        """True if the labels are our own, false if others made them."""
+        return self.imported is None and self.rmd17 is None
+
     def identity(self) -> dict[str, Any]:
         """What labels belong to: the level and the geometries, without the places of files."""
-        return self.model_dump(mode="json", exclude={"frozen", "checks"}, exclude_none=True)
+        return self.model_dump(mode="json", exclude={"frozen", "checks", "recheck_frames"}, exclude_none=True)
 
 
 class SplitConfig(Strict):
@@ -162,12 +224,18 @@ class SplitConfig(Strict):
 class SystemConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     like: Name | None = Field(
-        default=None, description="Another system of the same coordinates: the models made for it are used."
+        default=None,
+        description="Another system, whose models are used: of the same coordinates, or, like this one, without any.",
     )
     atoms: list[str] = Field(description="Chemical symbols, in order.")
-    masses_amu: list[Positive] = Field(description="Atomic masses (amu).")
+    masses_amu: list[Positive] | None = Field(
+        default=None, description="Atomic masses (amu); if not given, those of the most common isotopes."
+    )
     charge: int = Field(default=0, description="Total charge (e).")
-    coordinates: list[CoordinateConfig] = Field(min_length=1, description="Internal coordinates the models see.")
+    coordinates: list[CoordinateConfig] = Field(
+        default=[],
+        description="Internal coordinates; without any, only models of interatomic distances are possible.",
+    )
     reference: LevelConfig
     split: SplitConfig
     stretch: Positive = Field(
@@ -176,12 +244,14 @@ class SystemConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self):
-        if len(self.masses_amu) != len(self.atoms):
+        if self.masses_amu is not None and len(self.masses_amu) != len(self.atoms):
             raise ValueError(f"{len(self.masses_amu)} masses for {len(self.atoms)} atoms")
         for coordinate in self.coordinates:
             if max(coordinate.atoms) >= len(self.atoms):
                 raise ValueError(f"coordinate atoms {coordinate.atoms}: the system has {len(self.atoms)} atoms")
-        scan, internal, imported = self.reference.scan, self.reference.internal, self.reference.imported
+        scan, internal = self.reference.scan, self.reference.internal
+        if (scan or internal) and not self.coordinates:
+            raise ValueError("coordinates: a scan and samples in internal coordinates need them")
         if scan is not None:
             low, high = self.coordinates[0].bounds
             if len(self.atoms) != 2:
@@ -190,9 +260,32 @@ class SystemConfig(Strict):
                 raise ValueError(f"scan {scan.minimum}–{scan.maximum} Å leaves the bounds {low}–{high} Å")
         elif internal is not None and len(self.atoms) != {3: 3, 6: 4}[len(internal.equilibrium)]:
             raise ValueError(f"{len(internal.equilibrium)} internal coordinates for {len(self.atoms)} atoms")
-        n_frames = internal.n_thermal if internal else (scan or imported).n_frames
-        if self.split.n_train + self.split.n_validation >= n_frames:
+        sampled = self.reference.sampled
+        if sampled is not None and len(sampled.start) != len(self.atoms):
+            raise ValueError(f"sampled.start has {len(sampled.start)} positions for {len(self.atoms)} atoms")
+        used = self.split.n_train + self.split.n_validation
+        if self.reference.rmd17 is not None:
+            if used > PUBLISHED_LIMIT:
+                raise ValueError(
+                    f"n_train {self.split.n_train} + n_validation {self.split.n_validation} exceed {PUBLISHED_LIMIT}: the "
+                    "authors of rMD17 ask not to train on more of its frames, which are correlated in time"
+                )
+        elif used >= (n_frames := self._n_drawn()):
             raise ValueError(
                 f"n_train {self.split.n_train} + n_validation {self.split.n_validation} leave no test frame of {n_frames}"
             )
         return self
+
+    @property
+    def masses(self) -> list[float]:
+        """Atomic masses in amu."""
+        from ase.data import atomic_masses_common, atomic_numbers
+
+        return self.masses_amu or [float(atomic_masses_common[atomic_numbers[s]]) for s in self.atoms]
+
+    def _n_drawn(self) -> int:
+        """Frames that splits are drawn from."""
+        level = self.reference
+        return (
+            level.internal.n_thermal if level.internal else (level.scan or level.sampled or level.imported).n_frames
+        )

@@ -19,8 +19,7 @@ BOOTSTRAP_SAMPLES = 2000
 def coordinate_names(system: System) -> list[str]:
     """Column names of the internal coordinates: bond_0_1_ang, angle_1_0_2_deg."""
     return [
-        f"{c.kind}_{'_'.join(map(str, c.atoms))}_{'ang' if c.kind == 'bond' else 'deg'}"
-        for c in system.config.coordinates
+        f"{c.kind}_{'_'.join(map(str, c.atoms))}_{'ang' if c.kind == 'bond' else 'deg'}" for c in system.coordinates
     ]
 
 

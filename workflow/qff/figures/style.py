@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 
 import matplotlib as mpl
+import matplotlib.colors
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -16,7 +17,8 @@ from qff.provenance import atomic_path
 
 # Okabe and Ito's palette, told apart by readers with any colour vision; black is kept for the reference.
 PALETTE = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#8C6D31", "#7F7F7F")
-MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*", "<")  # one more than colours: 72 models look different
+SHADES = (0.0, -0.45, 0.5)  # of the palette, in turn: as it is, darker, lighter; no colour twice among 24 models
+MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*", "<")  # 72 models look different
 REFERENCE_COLOUR = "#1A1A1A"
 WIDTH = 7.2  # inches: text keeps a readable size when the figure is scaled to a page or a phone
 SETTINGS = {
@@ -56,8 +58,15 @@ def looks(labels: dict[str, str]) -> dict[str, Look]:
     Args:
         labels: model name → label, in the order of the configuration; all models, also those not drawn.
     """
-    styles = zip(labels.items(), cycle(PALETTE), cycle(MARKERS))
+    colours = [shade(colour, by) for by in SHADES for colour in PALETTE]
+    styles = zip(labels.items(), cycle(colours), cycle(MARKERS))
     return {name: Look(label, colour, marker) for (name, label), colour, marker in styles}
+
+
+def shade(colour: str, by: float) -> str:
+    """A colour mixed with black (by < 0) or white (by > 0); by = ±1 is black or white itself."""
+    other = 1.0 if by > 0 else 0.0
+    return mpl.colors.to_hex([c + abs(by) * (other - c) for c in mpl.colors.to_rgb(colour)]).upper()
 
 
 def canvas(mosaic: list[list[str]], height: float, **kwargs) -> tuple[Figure, dict[str, Axes]]:

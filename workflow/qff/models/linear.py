@@ -9,6 +9,10 @@ import torch
 
 from qff.models.architecture import Architecture, Inputs
 
+# Strengths of the ridge relative to the largest squared singular value of the problem. Labels of coupled cluster carry
+# no noise to speak of: the weakest ones win unless there are hardly more equations than coefficients.
+RIDGES = (0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4)
+
 
 class LinearArchitecture(Architecture):
     """f = Σ_c θ_c b_c(x; fixed).
@@ -18,6 +22,8 @@ class LinearArchitecture(Architecture):
     """
 
     linear = True
+    #: Strengths of the ridge to choose from by validation.
+    ridges: tuple[float, ...] = RIDGES
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ def _kinds() -> dict:
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.central_atom import CentralAtom
     from qff.models.kernel import Kernel
+    from qff.models.mean import MeanPredictor
     from qff.models.neighbour_pairs import NeighbourPairs
     from qff.models.nn import NeuralNetwork
     from qff.models.polynomial import Polynomial
@@ -22,10 +23,11 @@ def _kinds() -> dict:
         "nn": NeuralNetwork,
         "atomic_circuits": AtomicCircuits,
         "behler_parrinello": BehlerParrinello,
-        "neighbour_pairs": NeighbourPairs,
         "central_atom": CentralAtom,
+        "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
         "kernel": Kernel,
+        "mean": MeanPredictor,
     }
 
 
@@ -38,11 +40,12 @@ def build_architecture(system: System, model: ModelConfig):
     kinds = _kinds()
     if model.kind not in kinds:
         raise ConfigError(f"unknown model kind '{model.kind}'; known: {', '.join(kinds)}")
-    if system.settings_name not in model.systems:
+    settings = model.settings_of(system.settings_name)
+    if settings is None:
         raise ConfigError(
             f"model '{model.name}' has no settings for system '{system.settings_name}'; add them under 'systems' in config/models.yaml"
         )
     try:
-        return kinds[model.kind](system, model.systems[system.settings_name])
+        return kinds[model.kind](system, settings)
     except KeyError as error:
         raise ConfigError(f"model '{model.name}', system '{system.name}': setting {error} is missing") from error

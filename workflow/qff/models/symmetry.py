@@ -24,7 +24,7 @@ class SymmetricCoordinates:
     def __init__(self, system: System):
         orders = _permutations_of_equal_atoms(system.symbols)
         bounds: dict[tuple, tuple[float, float]] = {}
-        for coordinate in system.config.coordinates:
+        for coordinate in system.coordinates:
             if coordinate.kind == "dihedral":
                 continue
             low, high = coordinate.bounds

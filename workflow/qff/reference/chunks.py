@@ -11,7 +11,7 @@ from qff.config import SystemConfig
 from qff.data import LabelledFrames
 from qff.jobs import progress
 from qff.provenance import text_digest, versions, write_json
-from qff.reference.labels import Label, label
+from qff.reference.labels import Label, label, settings
 
 
 def label_frames(
@@ -24,7 +24,8 @@ def label_frames(
     Raises:
         LabelError: a frame did not converge; the frames before it are kept in ``workdir``.
     """
-    method = [system.atoms, system.charge, system.reference.method, system.reference.basis, versions().get("pyscf")]
+    level = system.reference
+    method = [system.atoms, system.charge, level.method, level.basis, settings(system), versions().get("pyscf")]
     labels = []
     for index in progress(indices, "geometries"):
         path = workdir / f"frame_{index:04d}.json"

@@ -16,9 +16,10 @@ from qff.jobs import progress
 from qff.provenance import file_digest, git_state, text_digest, versions, write_json
 from qff.randomness import generator
 from qff.reference.geometries import geometries
-from qff.reference.labels import fci_difference, label, slope
+from qff.reference.labels import fci_difference, label, settings, slope
 from qff.units import EV_IN_MEV
 
+PROGRAMS = ("python", "platform", "ase", "numpy", "pyscf", "scipy", "tblite")  # whose versions a set records
 CONSISTENCY_TOLERANCE = 2e-4  # eV/Å, and eV of a torque
 SLOPE_TOLERANCE = 2e-4  # eV/Å; differences of energies converged to 1e-10 Ha reach 1e-6
 
@@ -42,10 +43,8 @@ def freeze(frames: LabelledFrames, path: Path, system: SystemConfig) -> None:
             "sha256": file_digest(path),
             "n_frames": len(stored),
             "level": system.reference.identity(),
-            **({} if system.reference.imported else {"frozen_core": False}),
-            "versions": {
-                k: v for k, v in versions().items() if k in ("python", "platform", "pyscf", "numpy", "scipy")
-            },
+            **(settings(system) if system.reference.calculated else {}),
+            "versions": {k: v for k, v in versions().items() if k in PROGRAMS},
             "git": git_state(),
             "frame_digests": frame_digests(stored),
         },
@@ -86,13 +85,31 @@ def read_frozen(path: Path, system: SystemConfig) -> LabelledFrames:
             f"{path}: the labels are the recorded ones, but the rest of the file (sha256) is not: a comment line was "
             "edited; restore it with git"
         )
+    check_geometries(frames, system, path)
+    check_consistency(frames, str(path))
+    return frames
+
+
+def check_geometries(frames: LabelledFrames, system: SystemConfig, path: Path) -> None:
+    """Make sure that a set has the geometries that its config describes.
+
+    Those of dynamics are in the set alone: trajectories are chaotic, and another machine would sample others.
+
+    Raises:
+        DataError: other geometries, or another number of them.
+    """
+    if (sampled := system.reference.sampled) is not None:
+        if len(frames) != sampled.n_frames:
+            raise DataError(
+                f"{path}: {len(frames)} frames, config/systems.yaml asks for {sampled.n_frames}; freeze the new set with "
+                "'make freeze'"
+            )
+        return
     wanted = geometries(system)
     if wanted.shape != frames.positions.shape or not np.allclose(wanted, frames.positions, atol=1e-7):
         raise DataError(
             f"{path}: geometries differ from those of config/systems.yaml; freeze the new set with 'make freeze'"
         )
-    check_consistency(frames, str(path))
-    return frames
 
 
 def scan_curve(frames: LabelledFrames):
@@ -167,7 +184,7 @@ def recheck(
     Raises:
         LabelError: a difference exceeds the tolerance of the config; frame and difference are named.
     """
-    count = min(config.recheck_frames, len(frames))
+    count = min(config.recheck_frames, system.reference.recheck_frames or len(frames), len(frames))
     sample = sorted(generator(seed, "recheck", name).choice(len(frames), count, replace=False).tolist())
     rows = []
     for index in progress(sample, "recheck"):

@@ -57,6 +57,11 @@ class RawSet:
         forces = None if self.forces is None else self.forces[:, order]
         return RawSet(list(symbols), self.positions[:, order], self.energies, forces)
 
+    def select(self, frames: np.ndarray) -> RawSet:
+        """The same with some of its frames."""
+        forces = None if self.forces is None else self.forces[frames]
+        return RawSet(self.symbols, self.positions[frames], self.energies[frames], forces)
+
 
 def read_raw(path: Path, layout: str) -> RawSet:
     """Read a set: an npz archive with one of the ``LAYOUTS``, or ``extxyz`` with ``energy`` (eV) and ``forces``.

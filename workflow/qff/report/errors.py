@@ -57,15 +57,6 @@ def training_words(config: dict, metrics: pd.DataFrame) -> list[str]:
     ]
 
 
-def scaling_words(config: dict) -> list[str]:
-    """How the points of the learning curves are trained."""
-    optimiser = config["training"]["optimiser"]
-    return [
-        f"Training sets are nested; every size is trained with {config['scaling']['steps']} {STEPS[optimiser]} of "
-        f"{OPTIMISERS[optimiser]} unless a model has an optimiser of its own or is solved by least squares."
-    ]
-
-
 def optimiser_words() -> list[str]:
     """Why steps of different optimisers are not compared as such."""
     return [

@@ -14,6 +14,7 @@ from qff.report import errors, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
 from qff.report.reference import reference_tables
+from qff.report.scaling import scaling_tables, scaling_words
 
 if TYPE_CHECKING:
     from qff.report.build import Study
@@ -186,9 +187,8 @@ def sections(
     def scaling(system, numbers):
         path = results / "scaling" / system / "fits.csv"
         fits = pd.read_csv(path) if path.is_file() else pd.DataFrame()
-        return errors.scaling_words(study.config), [
-            tables.scaling_table(numbers, fits, study.models, path.as_posix())
-        ]
+        found = scaling_tables(numbers, fits, study.models, f"{where}/metrics.csv and {path.as_posix()}")
+        return scaling_words(study.config), found
 
     def dynamics(system, numbers):
         if len(tables.pick(numbers, variant="ccsd_t")):

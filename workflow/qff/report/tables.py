@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qff.report.numbers import Table, interval, mean_interval, median_range, number
+from qff.report.numbers import Table, mean_interval, median_range, number
 
 ERRORS = (
     ("energy_rmse", "energy RMSE (meV)"),
@@ -57,39 +57,6 @@ def capacity_table(
     header += ["rank of F, first box", "parameters without effect"]
     note = "Mean over seeds, its 95 % interval below. Rank: largest numerical rank found."
     return Table("Normalised effective dimension", header, rows, source, note)
-
-
-def scaling_table(metrics: pd.DataFrame, fits: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
-    """Fitted exponents, and the errors at the ends of the learning curves."""
-    curves = metrics[(metrics.variant == "learning_curve") & (metrics.n_train != "")]
-    names = dict(ERRORS)
-    rows = []
-    for fit in fits.itertuples():
-        found = curves[(curves.model == fit.model) & (curves.quantity == fit.quantity)]
-        sizes = found.n_train.min(), found.n_train.max()
-        rows.append(
-            [
-                labels.get(fit.model, fit.model),
-                names.get(fit.quantity, fit.quantity),
-                f"{number(fit.exponent)}\n{interval(fit.exponent_low, fit.exponent_high)}",
-                number(fit.r_squared),
-                *(median_range(pick(found, split="test", n_train=n)) for n in sizes),
-                *(median_range(pick(found, split="train", n_train=n)) for n in sizes),
-            ]
-        )
-    ends = ("smallest n", "largest n")
-    if len(curves):
-        ends = tuple(f"n = {n:.0f}" for n in (curves.n_train.min(), curves.n_train.max()))
-    header = [
-        "model",
-        "error",
-        "exponent b, 95 %",
-        "R²",
-        *(f"test, {e}" for e in ends),
-        *(f"training, {e}" for e in ends),
-    ]
-    note = "Error = a·n⁻ᵇ, interval from resampled seeds. R²: of the logarithms of the median curve. " + MEDIAN
-    return Table("Learning curves", header, rows, source, note)
 
 
 def dynamics_tables(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> list[Table]:

@@ -100,7 +100,7 @@ def _features(potential: Potential, positions: np.ndarray) -> torch.Tensor:
 
 def _uniform_positions(system: System, n: int, rng: np.random.Generator) -> np.ndarray:
     """Geometries (n, A, 3) in Å whose internal coordinates are uniform in their bounds."""
-    low, high = np.array([c.bounds for c in system.config.coordinates]).T
+    low, high = np.array([c.bounds for c in system.coordinates]).T
     return cartesian(rng.uniform(low, high, (n, len(low))))
 
 

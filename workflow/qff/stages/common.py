@@ -35,8 +35,8 @@ def system_from(name: str, config: dict) -> System:
     return System(name, validate(SystemConfig, config, f"system {name}"))
 
 
-def read_splits(path: str | Path, n_frames: int) -> list[dict[str, list[int]]]:
-    """Splits written by the data stage, one per seed.
+def read_splits(path: str | Path, n_frames: int | None = None) -> list[dict[str, list[int]]]:
+    """Splits written by the data stage, one per seed; ``n_frames``: of the set they are of, if that is known.
 
     Raises:
         DataError: unreadable, or it refers to frames that are not there.
@@ -46,7 +46,7 @@ def read_splits(path: str | Path, n_frames: int) -> list[dict[str, list[int]]]:
         largest = max(max(part) for split in splits for part in split.values())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a splits file ({error}); delete it and run the study again") from error
-    if largest >= n_frames:
+    if n_frames is not None and largest >= n_frames:
         raise DataError(
             f"{path}: refers to frame {largest}, the set has {n_frames}; delete it and run the study again"
         )

@@ -1,4 +1,4 @@
-"""Stage 2: splits and scaled coordinates."""
+"""Stage 2: splits, and scaled coordinates of systems that have them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def split_data(
     coordinates_path: str,
     run_path: str,
 ) -> None:
-    """One split per seed, and the scaled internal coordinates of every frame.
+    """One split per seed, and energy and scaled internal coordinates, if any, of every frame.
 
     Raises:
         DomainError: a frame lies outside the bounds of its coordinates.
@@ -31,9 +31,12 @@ def split_data(
     place, molecule = Context(**context), system_from(system, config)
     frames = read_frames(labels_path, molecule.symbols)
     splits = [split_frames(frames, molecule.config.split, place.seed, system, k) for k in range(n_seeds)]
-    x, _ = molecule.scaled_coordinates(torch.as_tensor(frames.positions))
-    table = pd.DataFrame({f"x_{k}": x[:, k].numpy() for k in range(x.shape[1])})
-    table.insert(0, "frame", range(len(frames)))
+    table = pd.DataFrame({"frame": range(len(frames))})
+    metrics = {"energy_std_ev": float(frames.energies.std())}
+    if molecule.config.coordinates:
+        x, _ = molecule.scaled_coordinates(torch.as_tensor(frames.positions))
+        table = table.join(pd.DataFrame({f"x_{k}": x[:, k].numpy() for k in range(x.shape[1])}))
+        metrics["largest_scaled_coordinate"] = float(x.abs().max())
     table["energy_ev"] = frames.energies
     write_csv(coordinates_path, table)
     write_json(splits_path, {"system": system, "labels_sha256": file_digest(labels_path), "splits": splits})
@@ -41,7 +44,7 @@ def split_data(
     record.add(
         f"data-{system}",
         params={"n_seeds": n_seeds, **{f"n_{k}": len(v) for k, v in splits[0].items()}},
-        metrics={"largest_scaled_coordinate": float(x.abs().max()), "energy_std_ev": float(frames.energies.std())},
+        metrics=metrics,
         artifacts=[Path(splits_path).name, Path(coordinates_path).name],
     )
     record.write(run_path, [splits_path, coordinates_path])

@@ -22,15 +22,34 @@ from qff.reference.frozen import (
 )
 from qff.reference.geometries import geometries, parts
 from qff.reference.imported import read_imported
+from qff.reference.rmd17 import read_rmd17
+from qff.reference.sampling import sample_trajectory, write_trajectory
 from qff.stages.common import Context, system_from
 
 RECHECK = ["frame", "energy_difference_mev", "force_difference_ev_per_ang", "slope_difference_ev_per_ang"]
 
 
-def label_chunk(*, context: dict, system: str, config: dict, chunk: int, chunks: int, output_path: str) -> None:
+def sample_geometries(*, context: dict, system: str, config: dict, number: int, output_path: str) -> None:
+    """One trajectory whose frames are to be labelled."""
+    molecule = system_from(system, config).config
+    positions, temperature = sample_trajectory(molecule, number)
+    log.info("%s, trajectory %d: mean kinetic temperature %.0f K", system, number, temperature)
+    write_trajectory(output_path, molecule, positions, temperature)
+
+
+def label_chunk(
+    *,
+    context: dict,
+    system: str,
+    config: dict,
+    chunk: int,
+    chunks: int,
+    trajectory_paths: list[str],
+    output_path: str,
+) -> None:
     """Label every ``chunks``-th geometry of a system; finished frames of an interrupted job are kept."""
     molecule = system_from(system, config)
-    positions = geometries(molecule.config)
+    positions = geometries(molecule.config, trajectory_paths)
     indices = list(range(chunk, len(positions), chunks))
     write_frames(
         output_path,
@@ -90,11 +109,22 @@ def import_reference(
 
 
 def import_set(
-    *, context: dict, system: str, config: dict, file_path: str, labels_path: str, recheck_path: str, run_path: str
+    *,
+    context: dict,
+    system: str,
+    config: dict,
+    file_paths: list[str],
+    labels_path: str,
+    recheck_path: str,
+    run_path: str,
 ) -> None:
-    """Convert a set that others published to labels of the study; nothing of it can be recomputed."""
+    """Convert a set that others published to labels of the study; nothing of it is recomputed."""
     place, molecule = Context(**context), system_from(system, config)
-    frames = read_imported(Path(file_path), molecule.config)
+    paths = [Path(p) for p in file_paths]
+    if molecule.config.reference.rmd17 is not None:
+        frames = read_rmd17(paths, molecule.config)
+    else:
+        frames = read_imported(paths[0], molecule.config)
     freeze(frames, Path(labels_path), molecule.config)
     _finish(
         place,
@@ -102,7 +132,7 @@ def import_set(
         frames,
         pd.DataFrame(columns=RECHECK),
         "imported",
-        [file_path],
+        file_paths,
         labels_path,
         recheck_path,
         run_path,
@@ -110,16 +140,18 @@ def import_set(
 
 
 def _finish(place, molecule, frames, table, mode, input_paths, labels_path, recheck_path, run_path) -> None:
-    imported = molecule.config.reference.imported
-    tolerance = imported.balance_tolerance if imported else CONSISTENCY_TOLERANCE
+    level = molecule.config.reference
+    published = level.imported or level.rmd17
+    tolerance = published.balance_tolerance if published else CONSISTENCY_TOLERANCE
     metrics = {
         "n_frames": len(frames),
         "force_consistency_ev_per_ang": check_consistency(frames, labels_path, tolerance),
     }
     write_csv(recheck_path, table)
-    if imported is None:
+    if level.calculated:
+        metrics["n_retried"] = sum(i["scf_retries"] > 0 or i.get("cc_retries", 0) > 0 for i in frames.info)
+    if "rhf_stable_towards_uhf" in frames.info[0]:
         metrics["n_rhf_unstable_towards_uhf"] = sum(not i["rhf_stable_towards_uhf"] for i in frames.info)
-        metrics["n_retried"] = sum(i["scf_retries"] > 0 or i["cc_retries"] > 0 for i in frames.info)
     if len(table):
         metrics["recheck_energy_mev"] = float(table.energy_difference_mev.max())
         metrics["recheck_force_ev_per_ang"] = float(table.force_difference_ev_per_ang.max())

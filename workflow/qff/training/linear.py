@@ -10,13 +10,9 @@ import torch
 
 from qff.config import TrainingConfig
 from qff.jobs import progress
-from qff.models.linear import LinearArchitecture
+from qff.models.linear import RIDGES, LinearArchitecture
 from qff.training.loop import TrainingResult, curves_table, nothing_yet, record
 from qff.training.loss import EnsembleData
-
-# Strengths of the ridge relative to the largest squared singular value of the problem. Labels of coupled cluster carry
-# no noise to speak of: the weakest ones win unless there are hardly more equations than coefficients.
-RIDGES = (0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4)
 
 
 def solve(
@@ -31,7 +27,7 @@ def solve(
     """Minimise loss + λ θᵀRθ for every λ and every alternative of the fixed parameters; keep what validates best.
 
     The loss is :func:`qff.training.loss.losses` with the force weight of ``config``; its optimiser and steps have no
-    say. A step of the curves is one λ with one alternative, in the order of :data:`RIDGES` and of
+    say. A step of the curves is one λ with one alternative, in the order of ``architecture.ridges`` and of
     ``architecture.alternatives``.
     """
     began = time.monotonic()
@@ -40,13 +36,15 @@ def solve(
     for number, fixed in enumerate(progress(alternatives, "least squares")):
         coefficients = torch.stack(
             [
-                ridge_path(*equations(architecture, fixed, training, shift, scale, config, member))
+                ridge_path(
+                    *equations(architecture, fixed, training, shift, scale, config, member), architecture.ridges
+                )
                 for member in range(len(shift))
             ]
         )
-        for k in range(len(RIDGES)):
+        for k in range(len(architecture.ridges)):
             theta = torch.cat([coefficients[:, k], fixed], 1)
-            step = number * len(RIDGES) + k + 1
+            step = number * len(architecture.ridges) + k + 1
             best = record(rows, step, theta, best, architecture, training, validation, shift, scale, config)
         if on_curve:
             on_curve(curves_table(rows))
@@ -79,8 +77,10 @@ def equations(
     return matrix, target, None if penalty is None else penalty[0]
 
 
-def ridge_path(matrix: torch.Tensor, target: torch.Tensor, penalty: torch.Tensor | None) -> torch.Tensor:
-    """Coefficients (λ, C) that minimise |Aθ - b|² + λ s² θᵀRθ for all :data:`RIDGES`; s² is the largest eigenvalue of
+def ridge_path(
+    matrix: torch.Tensor, target: torch.Tensor, penalty: torch.Tensor | None, ridges: tuple[float, ...] = RIDGES
+) -> torch.Tensor:
+    """Coefficients (λ, C) that minimise |Aθ - b|² + λ s² θᵀRθ for all ``ridges``; s² is the largest eigenvalue of
     AᵀA in the variables whose penalty is the unit matrix.
 
     Without a penalty R is diagonal, the squared norms of the columns. Directions that neither A nor R sees beyond
@@ -95,7 +95,7 @@ def ridge_path(matrix: torch.Tensor, target: torch.Tensor, penalty: torch.Tensor
         seen = strength > eps * len(strength) * strength[-1]
         to_unit = vectors[:, seen] / strength[seen].sqrt()
     left, singular, right = torch.linalg.svd(matrix @ to_unit, full_matrices=False)
-    ridges = singular[0] ** 2 * matrix.new_tensor(RIDGES)[:, None]
+    strengths = singular[0] ** 2 * matrix.new_tensor(ridges)[:, None]
     seen = singular > eps * max(matrix.shape) * singular[0]
-    shrink = torch.where(seen, singular / (singular**2 + ridges).clamp(min=torch.finfo(matrix.dtype).tiny), 0.0)
+    shrink = torch.where(seen, singular / (singular**2 + strengths).clamp(min=torch.finfo(matrix.dtype).tiny), 0.0)
     return (shrink * (left.T @ target)) @ right @ to_unit.T
