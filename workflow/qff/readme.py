@@ -27,14 +27,14 @@ def block(claims_path: Path) -> str:
         f"Verdicts on {len(groups)} claims: {counted([g.verdict.iloc[0] for g in groups])}. The measure shown is the one "
         "that settles the claim, with its 95 % interval over seeds; all measures are in the report.",
         "",
-        "| claim | source | published | measure | ours | rule | verdict |",
-        "|---|---|---|---|---|---|---|",
+        "| system | claim | source | published | measure | ours | rule | verdict |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for rows in groups:
         row = decisive(rows)
         figure = claims_path.parent / "figures" / f"{row.evidence}.svg"
         verdict = f"[{badge(row.verdict)}]({figure.as_posix()})" if figure.is_file() else badge(row.verdict)
-        cells = (row.statement, row.source, row.published, row.measure, found(row), row.rule)
+        cells = (row.system, row.statement, row.source, row.published, row.measure, found(row), row.rule)
         lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict} |")
     return "\n".join(lines)
 
