@@ -104,6 +104,13 @@ def of_role(path, role, models=shown):
     return lambda w: expand(path, system=w.system, model=models(w.system, role))
 
 
+def trajectories_of(wildcards):
+    """Files of the dynamics whose frames are labelled; none if the geometries follow from the config."""
+    sampled = STUDY.systems[wildcards.system].reference.sampled
+    numbers = range(sampled.trajectories if sampled else 0)
+    return [f"{RESULTS}/reference/{wildcards.system}/trajectory_{k}.extxyz" for k in numbers]
+
+
 def seeds_of(wildcards):
     """Trained potentials of all seeds."""
     return expand(

@@ -18,13 +18,6 @@ except QffError as error:
     raise WorkflowError(str(error))
 
 
-def trajectories_of(wildcards):
-    """Files of the dynamics whose frames are labelled; none if the geometries follow from the config."""
-    sampled = STUDY.systems[wildcards.system].reference.sampled
-    numbers = range(sampled.trajectories if sampled else 0)
-    return [f"{RESULTS}/reference/{wildcards.system}/trajectory_{k}.extxyz" for k in numbers]
-
-
 if CONFIG.reference.mode == "frozen":
 
     rule import_reference:

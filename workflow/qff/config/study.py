@@ -24,7 +24,10 @@ RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are
 class ModelConfig(Strict):
     name: Name = Field(description="Name of the model in tables and paths (its key).")
     label: str = Field(description="Name for figures and tables.")
-    kind: str = Field(description="Class of model: qnn, nn, behler_parrinello, polynomial, kernel, mean.")
+    kind: str = Field(
+        description="Class of model, `workflow/qff/models/registry.py`: qnn, nn, behler_parrinello, polynomial, kernel, mean, "
+        "central_atom, neighbour_pairs, atomic_circuits."
+    )
     role: Role = Field(
         default="comparison",
         description="Where it is shown: `comparison` of the models, study of the `optimiser`, or sensitivity to a "
