@@ -69,10 +69,13 @@ def frames_of(system: str) -> LabelledFrames:
 
 
 def geometries(system: str, n: int = 6, seed: int = 1) -> np.ndarray:
-    """Randomly oriented frames of the reference set."""
-    frames = frames_of(system)
+    """Randomly oriented frames: of the reference set, or around the geometry that dynamics start from."""
     rng = np.random.default_rng(seed)
-    chosen = frames.positions[rng.choice(len(frames), n, replace=False)]
+    if sampled := STUDY.systems[system].reference.sampled:
+        chosen = np.array(sampled.start) + rng.normal(0, 0.05, (n, len(sampled.start), 3))
+    else:
+        frames = frames_of(system)
+        chosen = frames.positions[rng.choice(len(frames), n, replace=False)]
     return np.stack([p @ rotation(rng).T + rng.normal(size=3) for p in chosen])
 
 
