@@ -13,8 +13,10 @@ from pydantic import BaseModel
 from qff import config_docs
 from qff.circuits import BUILDERS
 from qff.config import read_yaml
+from qff.models.atomic_circuit import AtomicCircuits
 from qff.models.behler_parrinello import BehlerParrinello
 from qff.models.kernel import Kernel
+from qff.models.neighbour_pairs import NeighbourPairs
 from qff.models.nn import NeuralNetwork
 from qff.models.polynomial import Polynomial
 
@@ -124,6 +126,8 @@ def documented_settings() -> dict[str, dict[str, str]]:
         ("behler_parrinello", BehlerParrinello),
         ("polynomial", Polynomial),
         ("kernel", Kernel),
+        ("neighbour_pairs", NeighbourPairs),
+        ("atomic_circuits", AtomicCircuits),
     ],
 )
 def test_settings_of_networks_are_those_of_their_docstrings(kind, architecture):
@@ -144,5 +148,7 @@ def test_all_settings_in_use_are_documented():
     circuits = set(inspect.signature(BUILDERS["kiss"]).parameters)
     for name, model in read_yaml("config/models.yaml").items():
         known = {"output_range", *documented.get(model["kind"], ()), *(circuits if model["kind"] == "qnn" else ())}
+        if model["kind"] == "atomic_circuits":
+            known |= set(documented["behler_parrinello"])
         for settings in model["systems"].values():
             assert set(settings) <= known, name

@@ -64,6 +64,8 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `behler_parrinello` | `symmetry_functions` | | one per line as n2p2's `symfunction_short` (bohr), types 2, 3 and 9 |
 | | `cutoff_ang` | | instead of `symmetry_functions`: cutoff radius (Å) of `radial` |
 | | `radial` | | list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements |
+| | `angular` | [] | list of [η (Å⁻²), λ, ζ] of angular functions (type 9) beside them, each used for every triple |
+| | `elements` | those of the system | elements with networks, all of them seen as neighbours: parameters can move to another molecule |
 | | `cutoff_type` | 1 | cutoff function, 0–8 as in n2p2 (1 cosine, 2 tanh³) |
 | | `inner_cutoff` | 0 | α: part of the cutoff radius below which the cutoff function is 1 |
 | | `hidden` | | hidden widths of every element network |
@@ -71,6 +73,22 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `kernel` | `centres` | | number of kernels, on the first training frames |
 | | `length_scales` | [0.5, 1, 1.5, 2, 3] | widths to choose from by validation, in units of the scaled coordinates |
 | | `symmetric` | false | average over permutations of equal atoms, in bonds and angles |
+| `central_atom` | `circuit` | | as `qnn`; its features are the vectors (Å) from the first atom to the others |
+| | `initial_center` | 0 | mean of the initial parameters |
+| | `initial_spread` | 0.1 | standard deviation of the initial parameters |
+| `neighbour_pairs` | `form` | | original or revised equivariant QNN |
+| | `layers` | | D; there are D+1 encodings |
+| | `elements` | those of the system | elements that have parameters, in order |
+| | `cutoff_ang` | | revised: radius of the cutoff function (Å) |
+| | `n_radial` | | revised: number of Bessel functions |
+| | `core` | circuit | circuit, or recurrent, its classical twin |
+| | `entangling` | true | false: no couplings, one rotation of each neighbour is left |
+| `atomic_circuits` | `heads` | | circuits for every element; descriptors as those of `behler_parrinello` |
+| | `n_qubits` | | qubits of a circuit |
+| | `layers` | | layers of the circuit `reuploading` |
+| | `core` | circuit | circuit, or tanh, the mean of tanh over the same angles |
+| | `entangling` | true | false: no entangling gates |
+| | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
 
 `mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
 

@@ -20,9 +20,15 @@ class AtomicCircuits(BehlerParrinello):
     parameters and the body order of the features do not depend on the circuit, so that the twin ``core: tanh``, the mean
     of tanh over the same angles, differs in nothing but the circuit, and ``entangling: false`` in nothing but its gates.
 
-    Settings, beside those of the descriptor (:class:`BehlerParrinello`):
-        heads: H. n_qubits, layers: of the circuit. core: circuit or tanh. entangling.
-        initial_spread: of the angles, at normalised features of independent atoms (rad).
+    The descriptor has the settings of :class:`BehlerParrinello`.
+
+    Settings:
+        heads: H.
+        n_qubits: of every circuit.
+        layers: of the circuit.
+        core: circuit or tanh.
+        entangling: false leaves the gates between qubits out.
+        initial_spread: of the angles over atoms, at the start (rad).
     """
 
     atomic_settings = frozenset({"heads", "n_qubits", "layers", "core", "entangling", "initial_spread"})

@@ -15,7 +15,12 @@ class CentralAtom(Architecture):
     """E = shift + scale ⟨O⟩(x_1 … x_N), x_k the vectors in Å from the first atom to the others.
 
     The invariance under rotations is that of the circuit; the number of its qubits grows with the molecule, and its
-    parameters belong to this molecule. Settings: `circuit` and its keyword arguments; `initial_spread` of all parameters.
+    parameters belong to this molecule.
+
+    Settings, beside the keyword arguments of the circuit:
+        circuit: its name.
+        initial_center: mean of all initial parameters.
+        initial_spread: their standard deviation.
     """
 
     def __init__(self, system, settings):

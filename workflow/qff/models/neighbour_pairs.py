@@ -32,8 +32,11 @@ class NeighbourPairs(CartesianArchitecture):
       term. Parameters belong to species, not to atoms: they can be moved to another molecule.
 
     Settings:
-        form: original or revised. layers: D. elements: those that have parameters, in order.
-        cutoff_ang: radius of f_c (Å). n_radial: number of Bessel functions.
+        form: original or revised.
+        layers: D.
+        elements: those that have parameters, in order.
+        cutoff_ang: radius of f_c (Å).
+        n_radial: number of Bessel functions.
         core: circuit, or recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters.
         entangling: without it the couplings have no gates; only one rotation per neighbour is left.
     """
