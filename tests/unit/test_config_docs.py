@@ -145,9 +145,10 @@ def test_settings_of_circuits_are_those_of_their_builders(study):
 
 def test_all_settings_in_use_are_documented():
     documented = documented_settings()
-    circuits = set(inspect.signature(BUILDERS["kiss"]).parameters)
+    circuits = {"qnn": BUILDERS["kiss"], "central_atom": BUILDERS["equivariant"]}
+    circuits = {kind: set(inspect.signature(builder).parameters) for kind, builder in circuits.items()}
     for name, model in read_yaml("config/models.yaml").items():
-        known = {"output_range", *documented.get(model["kind"], ()), *(circuits if model["kind"] == "qnn" else ())}
+        known = {"output_range", *documented.get(model["kind"], ()), *circuits.get(model["kind"], ())}
         if model["kind"] == "atomic_circuits":
             known |= set(documented["behler_parrinello"])
         for settings in model["systems"].values():

@@ -148,12 +148,15 @@ class NeighbourPairs(CartesianArchitecture):
             torch.einsum("sbqn,sqdn->sbqd", waves, blocks[k][:, self._pair_species]) for k in ("radial", "own_radial")
         )
         j, k = self._triples
-        parts = []
+        # Separate atoms have this energy alone; their forces are the derivative of a function that is zero.
+        total = blocks["bias"][:, self._atoms].sum(1, keepdim=True) + 0.0 * fade.sum(2)
         for seen, scale, left, right, species, coupling in (
             (fade[:, :, j] * fade[:, :, k], "scale", j, k, self._triple_species, "coupling"),
             (fade, "single_scale", None, None, self._pair_species, "single_coupling"),
         ):
             active = (seen.detach() > 0).flatten(2).any(0).any(0).nonzero()[:, 0]
+            if not len(active):
+                continue
             species, a = species[active], (active if left is None else left[active])
             strength = blocks[coupling][:, species][:, None]  # (S, 1, T, D, 2)
             if left is None:
@@ -166,8 +169,8 @@ class NeighbourPairs(CartesianArchitecture):
             angles = torch.stack([own[:, :, a], others], -1)
             angles = torch.cat([angles, strength * product[..., None]], -1).flatten(3)
             f = self._run(encodings, angles)
-            parts.append((blocks[scale][:, None, species] * seen[:, :, active] * f).sum(2))
-        return sum(parts) + blocks["bias"][:, self._atoms].sum(1, keepdim=True)
+            total = total + (blocks[scale][:, None, species] * seen[:, :, active] * f).sum(2)
+        return total
 
     def _run(self, encodings, angles):
         """Core at encodings (S, B, T, 6 (D+1)) and couplings (S, B, T, 4 D): (S, B, T)."""
