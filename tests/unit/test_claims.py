@@ -1,5 +1,6 @@
 """Judging: from numbers to verdicts."""
 
+import csv
 from itertools import combinations_with_replacement, permutations
 from pathlib import Path
 
@@ -480,3 +481,35 @@ def test_the_published_verdicts_follow_from_the_published_numbers(study):
     assert list(both.measure_verdict) == list(both.measure_verdict_published)
     for column in ("ours", "ci_low", "ci_high", "n_seeds"):
         np.testing.assert_allclose(both[column], both[f"{column}_published"], rtol=1e-9)
+
+
+PATHS_OF_VERDICTS = {
+    "metrics_path": "metrics.csv",
+    "table_path": "claims.csv",
+    "json_path": "claims.json",
+    "run_path": "run.json",
+}
+
+
+@pytest.mark.parametrize(
+    ("systems", "stand_ins", "expected"),
+    [
+        (["lih"], {}, {"lih"}),
+        (["h2o_kiss"], {"h2o": "h2o_kiss"}, {"h2o_kiss"}),
+        (["benzene"], {}, {"lih", "h2o", "h3o"}),
+    ],
+)
+def test_claims_of_other_systems_are_left_out(systems, stand_ins, expected, tmp_path):
+    """Unless the study has none at all: then all are shown, untested."""
+    from qff.metrics import METRIC_COLUMNS
+    from qff.stages.claims import judge_claims
+
+    (tmp_path / "metrics.csv").write_text(",".join(METRIC_COLUMNS) + "\n", encoding="utf-8")
+    paths = {name: str(tmp_path / file) for name, file in PATHS_OF_VERDICTS.items()}
+    context = {"profile": "study", "seed": 1, "code_digest": "0" * 16}
+    judge_claims(context=context, systems=systems, stand_ins=stand_ins, claims_path="config/claims.yaml", **paths)
+    with open(paths["table_path"], encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["system"] for row in rows} >= expected
+    assert len(expected) > 1 or {row["system"] for row in rows} == expected
+    assert {row["verdict"] for row in rows} == {"not_tested"}

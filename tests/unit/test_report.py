@@ -99,6 +99,7 @@ def study_folder(results: Path, scale: float = 1.0) -> Path:
         record.write(results / stage / "lih/run.json", [])
     judge_claims(
         context=context,
+        systems=["lih", "h2o"],
         stand_ins={},
         claims_path=str(results / "claims.yaml"),
         metrics_path=str(results / "metrics.csv"),

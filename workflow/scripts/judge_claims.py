@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
 
     judge_claims(
         context=snakemake.params.context,
+        systems=snakemake.params.systems,
         stand_ins=snakemake.params.stand_ins,
         claims_path=snakemake.input.claims,
         metrics_path=snakemake.input.metrics,

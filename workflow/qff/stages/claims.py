@@ -17,13 +17,18 @@ def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
 
 
 def judge_claims(
-    *, context: dict, stand_ins: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str,
+    *, context: dict, systems: list[str], stand_ins: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str,
 ) -> None:  # fmt: skip
-    """Verdict of every claim; ``stand_ins`` as of :func:`qff.claims.judge`."""
+    """Verdict of every claim on the systems of the study, or, if there is none, of all: none of them is tested.
+
+    ``stand_ins`` as of :func:`qff.claims.judge`.
+    """
     place = Context(**context)
     metrics = read_table(metrics_path)
     metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
-    table = judge(load_claims(claims_path), metrics, place.profile, stand_ins)
+    known = load_claims(claims_path)
+    on_study = {key: claim for key, claim in known.items() if stand_ins.get(claim.system, claim.system) in systems}
+    table = judge(on_study or known, metrics, place.profile, stand_ins)
     write_csv(table_path, table)
     write_json(json_path, table.to_dict("records"))
     record = place.record("claims", [claims_path, metrics_path])
