@@ -142,6 +142,16 @@ def test_invariances(case):
     np.testing.assert_allclose(np.cross(positions, forces).sum(1), 0, atol=1e-8)  # no net torque
 
 
+def test_mirror_images(case):
+    potential, positions = case
+    if "mirror" not in potential.architecture.invariances:
+        return
+    energies, forces = potential.energy_and_forces(positions)
+    mirrored, mirrored_forces = potential.energy_and_forces(-positions)
+    np.testing.assert_allclose(mirrored, energies, atol=1e-10)
+    np.testing.assert_allclose(mirrored_forces, -forces, atol=1e-9)
+
+
 def test_permutation_of_equal_atoms(case):
     potential, positions = case
     if "permutation" not in potential.architecture.invariances:

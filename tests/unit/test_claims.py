@@ -447,7 +447,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
 
 
 def test_the_claims_on_scaling_refer_to_what_is_measured(study):
-    """What the stage writes, of models and systems of the sweeps; those of transfer come from elsewhere."""
+    """What the stage writes, of models and systems of the sweeps."""
     swept = [p for path in Path("config/sweeps").glob("*.tsv") for p in read_sweep(path)]
     systems = {p.system.replace("ethanol_rmd17", "ethanol") for p in swept}
     models = {p.model for p in swept}
@@ -466,7 +466,7 @@ def test_the_claims_on_scaling_refer_to_what_is_measured(study):
                 assert m.variant == "force_weights", name
             else:
                 assert m.quantity in errors_of, name
-                assert m.variant in {*VARIANTS, "transfer"}, name
+                assert m.variant in VARIANTS, name
                 assert m.n_train == "largest", name
 
 

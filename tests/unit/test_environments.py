@@ -117,6 +117,9 @@ def test_given_elements_make_parameters_independent_of_the_molecule(build):
     far = np.concatenate([WATER, WATER + 50.0])
     assert energies(both, theta, far[None]) == pytest.approx(2 * energies(one, theta, WATER[None]), abs=1e-10)
     assert build(molecule("CHHHH")).n_parameters == one.n_parameters
+    values = one.inputs(torch.tensor(np.stack([WATER, 1.1 * WATER]))).values
+    center, width = one.normalisation(values)  # carbon is not there
+    assert center.shape == width.shape == values.shape[1:]
 
 
 def test_the_published_demonstration_has_its_parameters():
@@ -139,6 +142,8 @@ def test_the_published_demonstration_has_its_parameters():
         (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "form": "new"}), "form 'new': known are original, revised"),
         (lambda: NeighbourPairs(molecule("OHN"), REVISED), "no parameters for N"),
         (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "depth": 1}), "unknown settings .* depth"),
+        (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "core": "recurrent", "entangling": False}), "needs entangling"),
+        (lambda: NeighbourPairs(molecule("OHH"), {**ORIGINAL, "n_radial": 4}), "n_radial: the original form has no"),
         (lambda: AtomicCircuits(molecule("OHH"), {**CIRCUITS, "core": "relu"}), "core 'relu': known are circuit, tanh"),
         (lambda: AtomicCircuits(molecule("OHH"), {**CIRCUITS, "hidden": [3]}), "unknown settings .* hidden"),
         (lambda: BehlerParrinello(molecule("OHN"), {**DESCRIPTOR, "hidden": [3], "elements": ORGANIC}), "N is missing"),

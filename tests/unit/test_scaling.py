@@ -171,10 +171,13 @@ def test_data_limit_the_error_where_the_train_error_is_below_half_of_it():
 
 
 def test_twice_the_steps():
-    test = flat_curve(10.0)
-    doubled = pd.DataFrame({"n_train": [10, 10, 950], "value": [9.0, 9.4, 9.9]})
-    assert scaling.change_by_steps(test, doubled) == pytest.approx(0.08)
-    assert np.isnan(scaling.change_by_steps(test, doubled[:0]))
+    """At the largest size, seed by seed: another set of seeds is no change."""
+    once = pd.DataFrame(
+        {"seed": [0, 1, 2, 0, 1, 2], "n_train": [10] * 3 + [950] * 3, "value": [9.0, 9, 9, 1, 10, 20]}
+    )
+    twice = pd.DataFrame({"seed": [0, 1, 0], "n_train": [950, 950, 10], "value": [0.9, 9.4, 1.0]})
+    assert scaling.change_by_steps(once, twice) == pytest.approx(0.08)
+    assert np.isnan(scaling.change_by_steps(once, twice[2:]))
 
 
 @pytest.mark.parametrize(

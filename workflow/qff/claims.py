@@ -288,7 +288,9 @@ def judge(
     for claim_id, claim in claims.items():
         system, found, verdicts = judged[claim_id]
         overall = combine(verdicts)
-        if overall != "not_tested" and any(combine(judged[r][2]) not in HOLDS for r in claim.requires):
+        if overall != "not_tested" and any(
+            r not in judged or combine(judged[r][2]) not in HOLDS for r in claim.requires
+        ):
             overall = "inconclusive"
         for measure, (value, unit), verdict in zip(claim.measures, found, verdicts, strict=True):
             rows.append(

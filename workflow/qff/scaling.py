@@ -259,14 +259,15 @@ def data_limited(train: Curve, test: Curve) -> np.ndarray:
     return train.medians < LIMITED * test.medians
 
 
-def change_by_steps(test: Curve, doubled: pd.DataFrame) -> float:
-    """Largest relative change of the median test error with twice the steps; NaN if that was not tried.
+def change_by_steps(test: pd.DataFrame, doubled: pd.DataFrame) -> float:
+    """Relative change of the test error at the largest size with twice the steps: the median over seeds trained both ways.
 
-    ``doubled``: columns n_train and value, of the points that were trained twice as long.
+    NaN if there are none. Both tables have columns seed, n_train and value.
     """
-    medians = dict(zip(test.sizes, test.medians, strict=True))
-    changes = [abs(v / medians[n] - 1) for n, v in doubled.groupby("n_train").value.median().items() if n in medians]
-    return float(max(changes, default=np.nan))
+    largest = test.n_train.max()
+    once, twice = (table[table.n_train == largest].set_index("seed").value for table in (test, doubled))
+    ratios = (twice / once).dropna()
+    return abs(float(ratios.median()) - 1) if len(ratios) else float("nan")
 
 
 def diagnosis(train: Curve, test: Curve, found: dict, change: float) -> str:

@@ -70,7 +70,7 @@ class ReferenceConfig(Strict):
 class TrainingConfig(Strict):
     optimiser: Literal["adam", "bfgs", "cobyla", "kalman", "levenberg_marquardt"] = Field(
         default="bfgs",
-        description="adam (cosine decay, full batch), bfgs (dense quasi-Newton), cobyla (no gradient), kalman (extended "
+        description="adam (cosine decay), bfgs (dense quasi-Newton), cobyla (no gradient), kalman (extended "
         "Kalman filter) or levenberg_marquardt (damped natural gradient).",
     )
     steps: PositiveInt = Field(

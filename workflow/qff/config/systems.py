@@ -101,7 +101,7 @@ class ImportedConfig(Strict):
 
     file: str = Field(description="Path of the file below the folder that the environment variable QFF_DATA names.")
     sha256: Sha256 = Field(description="Digest of the file.")
-    format: Literal["npz_atomic_units", "npz_rmd17", "extxyz"] = Field(
+    format: Literal["npz_atomic_units", "extxyz"] = Field(
         description="Keys and units of the file: `workflow/qff/reference/imported.py`."
     )
     source: str = Field(description="Where the file is published; told to whoever lacks it.")

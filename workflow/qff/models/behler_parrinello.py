@@ -38,7 +38,7 @@ class BehlerParrinello(Architecture):
     """
 
     normalise_inputs = True
-    invariances = frozenset({"translation", "rotation", "permutation"})
+    invariances = frozenset({"translation", "rotation", "permutation", "mirror"})
     #: Settings of the atomic functions; the rest of them is about the descriptor.
     atomic_settings = frozenset({"hidden"})
 
@@ -94,6 +94,8 @@ class BehlerParrinello(Architecture):
         """Mean and max - min of every function over frames and atoms of its element, (…, F)."""
         centers, widths = [], []
         for _, block in self._blocks(values):  # (…, B, atoms, n)
+            if not block.shape[-2]:  # an element of other molecules has no columns here
+                continue
             flat = block.flatten(-3, -2)
             center, width = super().normalisation(flat)
             centers.append(center.tile(block.shape[-2]))

@@ -15,7 +15,7 @@ _FRAMES_AT_ONCE = 64  # of evaluations without training, which bounds memory
 class CartesianArchitecture(Architecture):
     """f = a function of positions in Å, defined for every geometry; its directions are the Cartesian axes."""
 
-    invariances = frozenset({"translation", "rotation", "permutation", "inversion"})
+    invariances = frozenset({"translation", "rotation", "permutation", "mirror"})
 
     @abstractmethod
     def energy(self, theta: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

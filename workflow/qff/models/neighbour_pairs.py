@@ -49,6 +49,10 @@ class NeighbourPairs(CartesianArchitecture):
         self._revised = _one_of("form", settings["form"], ("original", "revised")) == "revised"
         core = _one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent"))
         self._entangling = settings.get("entangling", True)
+        if core == "recurrent" and not self._entangling:
+            raise ConfigError("core: recurrent is a function of the couplings: it needs entangling: true")
+        if not self._revised and (extra := {"cutoff_ang", "n_radial"} & set(settings)):
+            raise ConfigError(f"{', '.join(sorted(extra))}: the original form has no radial function and no cutoff")
         self._core = _Recurrent(self._layers)
         if core == "circuit":
             circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
@@ -71,7 +75,7 @@ class NeighbourPairs(CartesianArchitecture):
         triples = [
             (place[i, j], place[i, k]) for i in range(n) for j, k in combinations([x for x in range(n) if x != i], 2)
         ]
-        self._pairs, self._triples = torch.tensor(pairs).T, torch.tensor(triples).reshape(-1, 2).T
+        self._pairs, self._triples = torch.tensor(pairs).T, torch.tensor(triples, dtype=torch.int64).reshape(-1, 2).T
         e = len(self._elements)
         unordered = {p: k for k, p in enumerate(combinations_with_replacement(range(e), 2))}
         self._pair_species = torch.tensor([e * number[symbols[i]] + number[symbols[j]] for i, j in pairs])

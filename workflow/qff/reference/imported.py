@@ -26,7 +26,8 @@ class Layout:
     energy: float
 
 
-# A further archive of the same kind is one more line here and in the choices of `imported.format`.
+# A further archive of the same kind is one more line here and in the choices of `imported.format`; rMD17 has its own
+# rules, and is read by qff.reference.rmd17 alone.
 LAYOUTS = {
     "npz_atomic_units": Layout(
         "atomic_numbers", "positions_bohr", "energies_hartree", "forces_hartree_per_bohr", BOHR_IN_ANG, HARTREE_IN_EV

@@ -92,7 +92,8 @@ def laws(group: pd.DataFrame, quantity: str, rng: np.random.Generator) -> list[d
         return []
     train, test = (scaling.curve_of(curve[curve.split == part]) for part in ("train", "test"))
     found = {"range": "all", **scaling.fit(test, rng)}
-    change = scaling.change_by_steps(test, points[(points.variant == DOUBLED) & (points.split == "test")])
+    once, twice = (points[(points.variant == v) & (points.split == "test")] for v in (LEARNING_CURVE, DOUBLED))
+    change = scaling.change_by_steps(once, twice)
     found["limited_by"] = scaling.diagnosis(train, test, found, change)
     found["change_by_steps"] = change
     fits = [found]

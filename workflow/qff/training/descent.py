@@ -40,7 +40,7 @@ class Descent:
         return self._optimiser.tell(state, loss.detach(), gradient, curvature)
 
     def _batch(self, step: int) -> EnsembleData:
-        """Frames of a step. Every epoch has an order of its own, which a resumed run finds again."""
+        """Frames of a step. Every epoch has an order of its own, the same in every training and when one is resumed."""
         count, size = self._training.energies.shape[1], self._config.batch
         if size is None or size >= count:
             return self._training
