@@ -77,14 +77,18 @@ def build_ensemble(
     architecture: Architecture, frames: LabelledFrames, splits: list[dict[str, list[int]]], n_train: int | None = None
 ) -> Ensemble:
     """Ensemble with one member per split; ``n_train`` keeps only the first training frames of each."""
-    inputs = architecture.inputs(torch.as_tensor(frames.positions))
-    energies, forces = torch.as_tensor(frames.energies), torch.as_tensor(frames.forces)
+    parts = {"train": n_train, "validation": None}
+    chosen = {part: np.array([split[part][:count] for split in splits]) for part, count in parts.items()}
+    # Test frames are left out: slopes of symmetry functions take megabytes each in larger molecules.
+    used = np.unique(np.concatenate([index.ravel() for index in chosen.values()]))
+    inputs = architecture.inputs(torch.as_tensor(frames.positions[used]))
+    energies, forces = torch.as_tensor(frames.energies[used]), torch.as_tensor(frames.forces[used])
 
-    def take(part: str, count: int | None = None) -> EnsembleData:
-        index = torch.tensor([split[part][:count] for split in splits])
+    def take(part: str) -> EnsembleData:
+        index = torch.as_tensor(np.searchsorted(used, chosen[part]))
         return EnsembleData(inputs.select(index), energies[index], forces[index])
 
-    training, validation = take("train", n_train), take("validation")
+    training, validation = take("train"), take("validation")
     low, high = training.energies.amin(1), training.energies.amax(1)
     shift, scale = (high + low) / 2, (high - low) / (2 * architecture.output_range)
     values = training.inputs.values
