@@ -346,6 +346,15 @@ def test_the_answer_counts_and_gives_reasons(results):
     assert set(VERDICT_OF.values()) <= set(VERDICTS)
 
 
+def test_a_claim_whose_controls_fail_says_so(results):
+    """No measure has the claim's verdict then."""
+    claims = pd.read_csv(results / "claims.csv")
+    held = claims.claim_id == "kiss.lih.energy"
+    claims.loc[held, "verdict"] = "inconclusive"
+    assert decisive(claims[held]).measure == claims[held].measure.iloc[0]
+    assert any("the controls that it rests on do not hold" in s for s in answer(claims))
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

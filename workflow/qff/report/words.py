@@ -31,8 +31,12 @@ def badge(verdict: str) -> str:
 
 
 def decisive(rows: pd.DataFrame) -> pd.Series:
-    """The measure that settles a claim: the first one with the claim's own verdict."""
-    return rows[rows.measure_verdict == rows.verdict].iloc[0]
+    """The measure that settles a claim: the first one with the claim's own verdict.
+
+    The first of all if none has it: a claim whose controls fail is inconclusive, whatever its measures say.
+    """
+    settling = rows[rows.measure_verdict == rows.verdict]
+    return (rows if settling.empty else settling).iloc[0]
 
 
 def found(row: pd.Series) -> str:
@@ -49,6 +53,8 @@ def _reason(rows: pd.DataFrame) -> str:
     row = decisive(rows)
     if pd.isna(row.ours):
         return f"no number for “{row.measure}”"
+    if row.measure_verdict != row.verdict:
+        return f"{row.measure} is {found(row)}, but the controls that it rests on do not hold"
     return f"{row.measure} is {found(row)}, the rule asks {row.rule}"
 
 
