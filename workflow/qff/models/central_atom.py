@@ -8,10 +8,11 @@ import torch
 from qff.circuits import build_circuit
 from qff.engines import build_engine
 from qff.errors import ConfigError
-from qff.models.architecture import Architecture, Inputs
+from qff.models.architecture import Inputs
+from qff.models.qnn import CircuitArchitecture
 
 
-class CentralAtom(Architecture):
+class CentralAtom(CircuitArchitecture):
     """E = shift + scale ⟨O⟩(x_1 … x_N), x_k the vectors in Å from the first atom to the others.
 
     The invariance under rotations is that of the circuit; the number of its qubits grows with the molecule, and its
@@ -57,12 +58,3 @@ class CentralAtom(Architecture):
         tangents = torch.eye(n, dtype=positions.dtype)
         frames = len(positions)
         return Inputs(vectors.flatten(1), tangents.expand(frames, -1, -1), directions.expand(frames, -1, -1, -1))
-
-    def evaluate(self, theta, inputs):
-        return self.engine.evaluate(theta, inputs.values, inputs.tangents)
-
-    def values(self, theta, values):
-        return self.engine.evaluate(theta, values, None)[0]
-
-    def jacobian(self, theta, values):
-        return self.engine.jacobian(theta, values)

@@ -36,7 +36,25 @@ def _identity(x):
 FEATURE_MAPS = {"identity": _identity, "arcsin": _arcsin, "arccos": _arccos, "pi_arcsin_arccos": _pi_arcsin_arccos}
 
 
-class QNN(Architecture):
+class CircuitArchitecture(Architecture):
+    """f = expectation value of a circuit of the inputs; ``engine`` evaluates and differentiates it."""
+
+    def evaluate(self, theta, inputs):
+        return self.engine.evaluate(theta, inputs.values, inputs.tangents)
+
+    def values(self, theta, values):
+        return self.engine.evaluate(theta, values, None)[0]
+
+    def jacobian(self, theta, values):
+        return self.engine.jacobian(theta, values)
+
+    def linearise(self, theta, inputs):
+        if hasattr(self.engine, "linearise"):
+            return self.engine.linearise(theta, inputs.values, inputs.tangents)
+        return super().linearise(theta, inputs)
+
+
+class QNN(CircuitArchitecture):
     """E = shift + scale ⟨O⟩ of a circuit whose encoding angles are W(x) of the scaled internal coordinates.
 
     Deviations from the source: gates, initialisation and energy scale are our choice (the slides state none);
@@ -87,17 +105,3 @@ class QNN(Architecture):
         owner = torch.arange(features.shape[1]) % n_coordinates  # feature f comes from coordinate f mod K
         tangents = self._input_scale * slopes[:, None, :] * (owner == torch.arange(n_coordinates)[:, None])
         return Inputs(features, tangents, gradient)
-
-    def evaluate(self, theta, inputs):
-        return self.engine.evaluate(theta, inputs.values, inputs.tangents)
-
-    def values(self, theta, values):
-        return self.engine.evaluate(theta, values, None)[0]
-
-    def jacobian(self, theta, values):
-        return self.engine.jacobian(theta, values)
-
-    def linearise(self, theta, inputs):
-        if hasattr(self.engine, "linearise"):
-            return self.engine.linearise(theta, inputs.values, inputs.tangents)
-        return super().linearise(theta, inputs)
