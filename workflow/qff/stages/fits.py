@@ -25,7 +25,7 @@ EXPONENTS = {  # error → quantity of its exponent
 }
 RANGES = {"all": LEARNING_CURVE, "data_limited": "data_limited_curve"}  # range of sizes → variant of its exponents
 TRADEOFF = "energy_force_tradeoff"
-ENDS = (("", ""), ("_low", "_low"), ("_high", "_high"))  # suffix of the variant, of the number
+ENDS = ("", "_low", "_high")  # suffixes of an exponent: itself, and its interval
 
 
 def fit_scaling(
@@ -50,7 +50,7 @@ def fit_scaling(
             for law in laws(group, quantity, generator(place.seed, "scaling", system, model, quantity))
         ]
         tradeoffs = _tradeoffs(group, generator(place.seed, TRADEOFF, system, model))
-        rows += [_exponent(f, *end) for f in found for end in ENDS]
+        rows += [_exponent(f, end) for f in found for end in ENDS]
         rows += [{"system": system, "model": model, "split": "test", "unit": "1", **row} for row in tradeoffs]
         if not found:
             continue
@@ -102,14 +102,14 @@ def laws(group: pd.DataFrame, quantity: str, rng: np.random.Generator) -> list[d
     return fits
 
 
-def _exponent(found: dict, variant: str, number: str) -> dict:
+def _exponent(found: dict, end: str) -> dict:
     return {
         **{k: found[k] for k in ("system", "model")},
-        "variant": f"{RANGES[found['range']]}{variant}",
+        "variant": f"{RANGES[found['range']]}{end}",
         "split": "test",
         "quantity": EXPONENTS[found["quantity"]],
         "unit": "1",
-        "value": found[f"exponent{number}"],
+        "value": found[f"exponent{end}"],
     }
 
 
