@@ -121,7 +121,7 @@ def _tradeoffs(group: pd.DataFrame, rng: np.random.Generator) -> list[dict]:
         wide = own.pivot_table(index="seed", columns=["quantity", "variant"], values="value").dropna()
         if len(wide) and own.variant.nunique() == len(FORCE_WEIGHTS):
             errors = [wide[quantity][list(FORCE_WEIGHTS)].to_numpy() for quantity in ("energy_mae", "force_mae")]
-            for (suffix, _), value in zip(ENDS, rank_correlation(*errors, rng), strict=True):
+            for suffix, value in zip(ENDS, rank_correlation(*errors, rng), strict=True):
                 rows.append(
                     {"variant": f"force_weights{suffix}", "n_train": n_train, "quantity": TRADEOFF, "value": value}
                 )
