@@ -59,17 +59,45 @@ def test_a_sweep_may_stand_alone(folder):
 
 
 def test_variants_change_the_training(study):
-    plain = study.training_of_point("qnn", LEARNING_CURVE)
+    def training(model, variant):
+        return study.training_of_point(Point(system="h2o", model=model, variant=variant, n_train=20, n_seeds=1))
+
+    plain = training("qnn", LEARNING_CURVE)
     assert plain.steps == study.config.scaling.steps
-    assert study.training_of_point("qnn", "doubled_steps") == plain.model_copy(update={"steps": 2 * plain.steps})
-    assert study.training_of_point("qnn", "permuted_labels") == plain
+    assert training("qnn", "doubled_steps") == plain.model_copy(update={"steps": 2 * plain.steps})
+    assert training("qnn", "permuted_labels") == plain
     for variant, factor in FORCE_WEIGHTS.items():
-        weighted = study.training_of_point("qnn", variant)
+        weighted = training("qnn", variant)
         assert weighted.force_weight == pytest.approx(factor * plain.force_weight)
         assert weighted.steps == plain.steps
-    assert study.training_of_point("nn", "doubled_steps").steps == 20 * plain.steps  # relative_steps: 10
+    assert training("nn", "doubled_steps").steps == 20 * plain.steps  # relative_steps: 10
     assert len(FORCE_WEIGHTS) >= 5
     assert set(FORCE_WEIGHTS) <= set(VARIANTS)
+
+
+def test_a_row_may_state_its_steps(folder):
+    header = HEADER.replace("n_seeds", "n_seeds\tsteps")
+    rows = [f"h2o qnn learning_curve {n} 2 7" for n in (10, 40, 150, 300)]
+    study = study_of(folder, *rows, header=header)
+    steps = {p.key: study.training_of_point(p).steps for p in study.points}
+    assert {v for k, v in steps.items() if k[:2] == ("h2o", "qnn")} == {7}
+    assert steps["h2o", "nn", LEARNING_CURVE, 10] == 10 * study.config.scaling.steps
+    with pytest.raises(ConfigError, match=r"h2o qnn learning_curve has 150 steps at one size and 7 at 40; .* fixed"):
+        study_of(folder, rows[1], header=header)
+
+
+def test_a_model_may_be_left_out_of_a_system(folder):
+    content = copy.deepcopy(GOOD)
+    content["leave_out"] = {"h2o": ["nn"]}
+    study = load_study(content, "config")
+    assert study.models_of("h2o", ["qnn", "nn"]) == ["qnn"]
+    assert study.models_of("lih", ["qnn", "nn"]) == ["qnn", "nn"]
+    for wrong, message in (
+        ({"water": ["nn"]}, "leave_out: unknown 'water'"),
+        ({"h2o": ["nm"]}, "leave_out.h2o: unk"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_study({**content, "leave_out": wrong}, "config")
 
 
 @pytest.mark.parametrize(

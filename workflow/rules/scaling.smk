@@ -10,7 +10,12 @@ POINT_FOLDER = f"{RESULTS}/scaling/points"
 # The study's own sizes and the rows of config/sweeps/*.tsv, as one space of parameters.
 SPACE = Paramspace(pd.DataFrame([p.key for p in POINTS], columns=["system", "model", "variant", "n_train"]))
 ANCHORS = read_anchors(f"{workflow.basedir}/config/anchors.yaml")
-N_SEEDS = {point.key: point.n_seeds for point in POINTS}
+BY_KEY = {point.key: point for point in POINTS}
+
+
+def point_of(wildcards):
+    """The point of a job."""
+    return BY_KEY[wildcards.system, wildcards.model, wildcards.variant, int(wildcards.n_train)]
 
 
 rule train_size:
@@ -29,8 +34,8 @@ rule train_size:
         context=context("qff.stages.scaling"),
         config=system_config,
         model=model_config,
-        training=lambda w: STUDY.training_of_point(w.model, w.variant).model_dump(mode="json"),
-        n_seeds=lambda w: N_SEEDS[w.system, w.model, w.variant, int(w.n_train)],
+        training=lambda w: STUDY.training_of_point(point_of(w)).model_dump(mode="json"),
+        n_seeds=lambda w: point_of(w).n_seeds,
     script:
         "../scripts/train_size.py"
 

@@ -88,6 +88,8 @@ class Study(Strict):
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
+            ("leave_out", config.leave_out, self.systems),
+            *((f"leave_out.{system}", models, self.models) for system, models in config.leave_out.items()),
         ):
             for name in used:
                 if name not in known:
@@ -117,6 +119,7 @@ class Study(Strict):
         for name, points in self.sweeps.items():
             for point in points:
                 self._check_point(point, f"config/sweeps/{name}.tsv")
+        self._check_steps()
         for model in config.models:
             self.training_of(model)
         return self
@@ -135,6 +138,17 @@ class Study(Strict):
         if point.n_seeds > self.config.seeds:
             raise ConfigError(f"{where}: {point.n_seeds} seeds, the study has {self.config.seeds}; raise 'seeds'")
 
+    def _check_steps(self) -> None:
+        """Raises ConfigError if points of one system, model and variant differ in their steps."""
+        curves = {}
+        for point in self.points:
+            steps = self.training_of_point(point).steps
+            if curves.setdefault(point.key[:3], steps) != steps:
+                raise ConfigError(
+                    f"config, scaling: {' '.join(point.key[:3])} has {curves[point.key[:3]]} steps at one size and {steps} at "
+                    f"{point.n_train}; a learning curve holds the steps fixed"
+                )
+
     @property
     def points(self) -> list[Point]:
         """All points of the learning curves, ``scaling.sizes`` first; a row of a sweep replaces the same point."""
@@ -147,17 +161,17 @@ class Study(Strict):
                     found[point.key] = point
         return list((found | {p.key: p for points in self.sweeps.values() for p in points}).values())
 
-    def training_of_point(self, model: str, variant: str) -> TrainingConfig:
+    def training_of_point(self, point: Point) -> TrainingConfig:
         """Training of a point: steps that do not depend on its size, and what its variant changes."""
-        base = self.training_of(model, steps=self.config.scaling.steps)
+        base = self.training_of(point.model, steps=point.steps or self.config.scaling.steps)
         return base.model_copy(
-            update={k: type(getattr(base, k))(getattr(base, k) * f) for k, f in VARIANTS[variant].items()}
+            update={k: type(getattr(base, k))(getattr(base, k) * f) for k, f in VARIANTS[point.variant].items()}
         )
 
     def models_of(self, system: str, models: list[str]) -> list[str]:
-        """Those of the models that have settings for a system, or for the one it is like, in their order."""
-        known = self.systems[system].like or system
-        return [name for name in models if self.models[name].settings_of(known) is not None]
+        """Those of the models that have settings for a system, or for the one it is like, and are not left out."""
+        known, left_out = self.systems[system].like or system, self.config.leave_out.get(system, [])
+        return [m for m in models if m not in left_out and self.models[m].settings_of(known) is not None]
 
     def shown(self, system: str, role: Role) -> list[str]:
         """Models of a role made for a system, after those they are held against; none if the role has none there."""

@@ -47,6 +47,9 @@ class Point(Strict):
     )
     n_train: Annotated[int, Field(ge=2)] = Field(description="Training frames.")
     n_seeds: PositiveInt = Field(description="Seeds, the first of the study.")
+    steps: PositiveInt | None = Field(
+        default=None, description="Optimiser steps in place of `scaling.steps`; the same for all sizes of a curve."
+    )
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -79,7 +82,7 @@ def read_sweep(path: str | Path) -> list[Point]:
         where = f"{path}, line {number}"
         if len(row) != len(header):
             raise ConfigError(f"{where}: {len(row)} values for {len(header)} columns; they are separated by tabs")
-        values = {k: int(v) if k.startswith("n_") and v.isdigit() else v for k, v in zip(header, row, strict=True)}
+        values = {k: int(v) if v.isdigit() else v for k, v in zip(header, row, strict=True)}
         point = validate(Point, values, where)
         if point.key in seen:
             raise ConfigError(f"{where}: the same point as line {seen[point.key]}")

@@ -223,6 +223,9 @@ class Config(Strict):
     seeds: PositiveInt = Field(description="Independent repetitions: new split and new initial parameters.")
     systems: Annotated[list[Name], Distinct] = Field(min_length=1, description="Systems, from config/systems.yaml.")
     models: Annotated[list[Name], Distinct] = Field(min_length=1, description="Models, from config/models.yaml.")
+    leave_out: dict[Name, Annotated[list[Name], Distinct]] = Field(
+        default={}, description="Models that are not run for a system, though they have settings for it."
+    )
     reference: ReferenceConfig = ReferenceConfig()
     training: TrainingConfig = TrainingConfig()
     capacity: CapacityConfig = CapacityConfig()

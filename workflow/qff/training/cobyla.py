@@ -22,6 +22,8 @@ class Cobyla(Optimiser):
     replays them.
     """
 
+    uses_gradient = False
+
     def __init__(self, steps, learning_rate):
         super().__init__(steps, learning_rate)
         self._searches: list[_Search] = []

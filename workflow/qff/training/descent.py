@@ -29,11 +29,13 @@ class Descent:
         self._shift, self._scale = shift, scale
 
     def advance(self, state: State, step: int) -> State:
-        theta = self._optimiser.ask(state).detach().requires_grad_(True)
+        differentiated = self._optimiser.uses_gradient
+        theta = self._optimiser.ask(state).detach().requires_grad_(differentiated)
         data = self._batch(step)
-        predicted = predict(self._architecture, theta, data.inputs, self._shift, self._scale)
-        loss = losses(*predicted, data, self._config)
-        (gradient,) = torch.autograd.grad(loss.sum(), theta)
+        with torch.set_grad_enabled(differentiated):
+            predicted = predict(self._architecture, theta, data.inputs, self._shift, self._scale)
+            loss = losses(*predicted, data, self._config)
+        gradient = torch.autograd.grad(loss.sum(), theta)[0] if differentiated else None
         curvature = functools.partial(
             gauss_newton, self._architecture, theta.detach(), data, self._scale, self._config
         )

@@ -19,6 +19,8 @@ Curvature = Callable[[torch.Tensor], torch.Tensor]
 class Optimiser(ABC):
     """Minimises S independent functions of P parameters at once."""
 
+    uses_gradient = True  # if not, ``tell`` gets None for it
+
     def __init__(self, steps: int, learning_rate: float):
         self.steps, self.learning_rate = steps, learning_rate
 
@@ -31,7 +33,7 @@ class Optimiser(ABC):
         """Parameters (S, P) at which loss and gradient are wanted."""
 
     @abstractmethod
-    def tell(self, state: State, loss: torch.Tensor, gradient: torch.Tensor, curvature: Curvature) -> State:
+    def tell(self, state: State, loss: torch.Tensor, gradient: torch.Tensor | None, curvature: Curvature) -> State:
         """New state from loss (S,) and gradient (S, P) at the asked parameters.
 
         ``curvature`` gives the Gauss–Newton matrices (n, P, P) there, for those members (a mask (S,)) that need them.
