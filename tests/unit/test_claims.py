@@ -22,7 +22,7 @@ from qff.claims import (
     verdict_of,
 )
 from qff.config import validate
-from qff.config.points import VARIANTS, read_sweep
+from qff.config.points import TRANSFER_SEEN, TRANSFER_UNSEEN, VARIANTS, read_sweep
 from qff.correlation import CAPACITIES, ERRORS
 from qff.dynamics.diatomic import observables
 from qff.errors import ConfigError
@@ -464,6 +464,8 @@ def test_the_claims_on_scaling_refer_to_what_is_measured(study):
                 assert (m.variant, m.n_train) == ("learning_curve", None), name
             elif m.quantity == TRADEOFF:
                 assert m.variant == "force_weights", name
+            elif m.quantity == "force_skill":
+                assert m.variant in (TRANSFER_SEEN, TRANSFER_UNSEEN), name
             else:
                 assert m.quantity in errors_of, name
                 assert m.variant in VARIANTS, name

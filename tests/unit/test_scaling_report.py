@@ -33,6 +33,7 @@ def numbers():
         for s in range(2)
         for q in EXPONENTS
     ]
+    rows += [("ethanol", "qnn", "transfer_unseen", 40, s, "test", "force_skill", "1", 0.7) for s in range(2)]
     own = pd.DataFrame(rows, columns=METRIC_COLUMNS)
     fits = pd.DataFrame(
         [
@@ -58,7 +59,7 @@ def test_readings_of_an_interval(low, high, shift, words):
 
 
 def test_tables_of_the_report(numbers):
-    exponents, ends, published, control = scaling_tables(*numbers, LABELS, "here")
+    exponents, ends, published, control, transfer = scaling_tables(*numbers, LABELS, "here")
     by_model = {(row[0], row[1]): row for row in exponents.rows}
     assert len(by_model) == 2 * len(EXPONENTS)
     assert by_model["QNN", "force MAE (eV/Å)"][2].startswith("0.500")
@@ -71,6 +72,8 @@ def test_tables_of_the_report(numbers):
     assert "not computed here" in published.note
     assert [row[:2] for row in control.rows] == [["NN", "640"]]
     assert control.rows[0][2].startswith("1.02")
+    assert [row[:3] for row in transfer.rows] == [["QNN", "never seen", "40"]]
+    assert transfer.rows[0][4].startswith("0.7")
 
 
 def test_without_numbers_there_are_no_tables():

@@ -16,6 +16,7 @@ rule collect_metrics:
             ),
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=SCALED),
+            *expand(f"{RESULTS}/transfer/{{model}}/metrics.csv", model=CONFIG.transfer.models),
             *dynamics_of(SIMULATED, "metrics.csv"),
         ],
     output:

@@ -17,17 +17,19 @@ except QffError as error:
 
 CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
-STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "claims"]
+STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "claims"]
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
 # Points of the learning curves, and the systems that have some.
 POINTS = STUDY.points
+BY_KEY = {point.key: point for point in POINTS}
 SCALED = list(dict.fromkeys(point.system for point in POINTS))
-STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED]))
+TRANSFERRED = CONFIG.transfer.systems
+STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED, *TRANSFERRED]))
 LABELS = {
     name: STUDY.models[name].label
-    for name in dict.fromkeys([*CONFIG.models, *(point.model for point in POINTS)])
+    for name in dict.fromkeys([*CONFIG.models, *(point.model for point in POINTS), *CONFIG.transfer.models])
 }
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
@@ -118,6 +120,11 @@ def seeds_of(wildcards):
     )
 
 
+def point_of(wildcards):
+    """The point of the learning curves that a job trains."""
+    return BY_KEY[wildcards.system, wildcards.model, wildcards.variant, int(wildcards.n_train)]
+
+
 def points_of(system, file):
     """A file of every point of the learning curves of a system."""
     return [f"{POINT_FOLDER}/{p}/{file}" for p in SPACE[SPACE.system == system].instance_patterns]
@@ -157,6 +164,8 @@ def records_of(wildcards):
     if wildcards.stage == "scaling":
         points = [f for system in SCALED for f in points_of(system, "run.json")]
         return points + expand(of_each_system, system=SCALED)
+    if wildcards.stage == "transfer":
+        return expand(f"{stage}/{{model}}/run.json", model=CONFIG.transfer.models)
     if wildcards.stage in ("train", "evaluate"):
         return of_systems(record, CONFIG.systems, CONFIG.models)
     if wildcards.stage == "capacity":

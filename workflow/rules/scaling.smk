@@ -10,12 +10,6 @@ POINT_FOLDER = f"{RESULTS}/scaling/points"
 # The study's own sizes and the rows of config/sweeps/*.tsv, as one space of parameters.
 SPACE = Paramspace(pd.DataFrame([p.key for p in POINTS], columns=["system", "model", "variant", "n_train"]))
 ANCHORS = read_anchors(f"{workflow.basedir}/config/anchors.yaml")
-BY_KEY = {point.key: point for point in POINTS}
-
-
-def point_of(wildcards):
-    """The point of a job."""
-    return BY_KEY[wildcards.system, wildcards.model, wildcards.variant, int(wildcards.n_train)]
 
 
 rule train_size:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from qff.config.study import (
     StartsConfig,
     TrackingConfig,
     TrainingConfig,
+    TransferConfig,
 )
 from qff.config.systems import (
     CoordinateConfig,
@@ -63,6 +65,7 @@ __all__ = [
     "SystemConfig",
     "TrackingConfig",
     "TrainingConfig",
+    "TransferConfig",
     "load_study",
     "read_yaml",
     "validate",
@@ -88,6 +91,8 @@ class Study(Strict):
             ("dynamics.models", config.dynamics.models, config.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
+            ("transfer", config.transfer.systems, self.systems),
+            ("transfer.models", config.transfer.models, self.models),
             ("leave_out", config.leave_out, self.systems),
             *((f"leave_out.{system}", models, self.models) for system, models in config.leave_out.items()),
         ):
@@ -116,6 +121,9 @@ class Study(Strict):
                     f"config, scaling.sizes.{system}: none of scaling.models {curves} has settings for '{system}'; add "
                     f"one, or set scaling.sizes.{system}: null"
                 )
+        for system, model in product(config.transfer.systems, config.transfer.models):
+            point = Point(system=system, model=model, n_train=config.transfer.n_train, n_seeds=config.transfer.seeds)
+            self._check_point(point, "config, transfer")
         for name, points in self.sweeps.items():
             for point in points:
                 self._check_point(point, f"config/sweeps/{name}.tsv")

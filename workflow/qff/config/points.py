@@ -29,6 +29,7 @@ VARIANTS: dict[str, dict[str, float]] = {
     PERMUTED: {},  # labels dealt out anew among the frames: nothing is to be learnt
     **{name: {"force_weight": factor} for name, factor in FORCE_WEIGHTS.items() if name != LEARNING_CURVE},
 }
+TRANSFER_SEEN, TRANSFER_UNSEEN = "transfer_seen", "transfer_unseen"  # of the stage transfer, no points
 
 
 def _known(variant: str) -> str:

@@ -162,6 +162,32 @@ class ScalingConfig(Strict):
         return self
 
 
+class TransferConfig(Strict):
+    """Training on several molecules at once, for models whose parameters belong to species."""
+
+    train: Annotated[list[Name], Distinct] = Field(default=[], description="Systems trained on together.")
+    test: Annotated[list[Name], Distinct] = Field(
+        default=[], description="Systems that are only tested on, beside those."
+    )
+    models: Annotated[list[Name], Distinct] = Field(default=[], description="Models; none: the stage is off.")
+    n_train: Annotated[int, Field(ge=2)] = Field(default=200, description="Training frames of each system.")
+    seeds: PositiveInt = Field(default=3, description="Seeds, the first of the study.")
+    steps: PositiveInt = Field(default=150, description="Optimiser steps.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.models and not self.train:
+            raise ValueError("train: name the systems that the models are trained on, or leave models empty")
+        if both := set(self.train) & set(self.test):
+            raise ValueError(f"test: {', '.join(sorted(both))} is trained on; it is tested anyway")
+        return self
+
+    @property
+    def systems(self) -> list[str]:
+        """All systems of the stage, none if it is off."""
+        return [*self.train, *self.test] if self.models else []
+
+
 class StartsConfig(Strict):
     """Starts of dynamics of a molecule: velocities at the minimum of the reference."""
 
@@ -230,6 +256,7 @@ class Config(Strict):
     training: TrainingConfig = TrainingConfig()
     capacity: CapacityConfig = CapacityConfig()
     scaling: ScalingConfig = ScalingConfig()
+    transfer: TransferConfig = TransferConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     tracking: TrackingConfig = TrackingConfig()
 

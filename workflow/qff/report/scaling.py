@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qff.anchors import PREFIX, PUBLISHED
-from qff.config.points import LEARNING_CURVE, PERMUTED
+from qff.config.points import LEARNING_CURVE, PERMUTED, TRANSFER_SEEN, TRANSFER_UNSEEN
 from qff.report.errors import OPTIMISERS, STEPS
 from qff.report.numbers import MISSING, Table, interval, median_range, number
 from qff.report.tables import MEDIAN, pick
@@ -26,7 +26,7 @@ def scaling_words(config: dict) -> list[str]:
     optimiser = config["training"]["optimiser"]
     return [
         f"Training sets are nested; every size is trained with {config['scaling']['steps']} {STEPS[optimiser]} of "
-        f"{OPTIMISERS[optimiser]} unless a model has an optimiser of its own or is solved by least squares.",
+        f"{OPTIMISERS[optimiser]} unless a model has an optimiser of its own or is solved by least squares, or a sweep states its own steps.",
         "An exponent is a statement about data only where the error in training stays below half of that on the test set; "
         "the column “limited by” reads the two side by side at the largest size (docs/choices.md, Learning curves).",
     ]
@@ -44,6 +44,7 @@ def scaling_tables(metrics: pd.DataFrame, fits: pd.DataFrame, labels: dict[str, 
         _ends(curves, labels, source),
         _published(metrics, source),
         _control(metrics, labels, source),
+        _transfer(metrics, labels, source),
     ]
 
 
@@ -156,3 +157,20 @@ def _control(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Tabl
     header = ["model", "n", "energy RMSE / mean energy", "force RMSE / no force"]
     note = f"1 is what doing nothing costs; a model that finds less in noise cheats. {MEDIAN}"
     return Table("Negative control: permuted labels", header, rows, source, note)
+
+
+def _transfer(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
+    """Errors of potentials that were trained on several molecules, this one among them or not."""
+    rows = [
+        [
+            labels.get(model, model),
+            "with others" if variant == TRANSFER_SEEN else "never seen",
+            f"{n:.0f}",
+            *(median_range(pick(own, quantity=q)) for q in ("force_mae", "force_skill", "energy_skill")),
+        ]
+        for variant in (TRANSFER_SEEN, TRANSFER_UNSEEN)
+        for (model, n), own in metrics[metrics.variant == variant].groupby(["model", "n_train"], sort=False)
+    ]
+    header = ["model", "this molecule in training", "n of each", "force MAE (eV/Å)", "force skill", "energy skill"]
+    note = f"Skill: 1 − error / error of doing nothing, energies without their mean offset. {MEDIAN}"
+    return Table("Trained on several molecules", header, rows, source, note)
