@@ -142,7 +142,7 @@ def with_a_model_of_distances(folder, systems):
     path.write_text(f"{text}distances:\n  label: d\n  kind: behler_parrinello\n  systems: {{ethanol: {settings}}}\n")
     overlay = {
         "profile": "distances", "systems": systems, "models": ["distances"], "capacity": {"models": []},
-        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": []}, "dynamics": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": []}, "dynamics": {"models": []},
     }  # fmt: skip
     (folder / "overlay.json").write_text(json.dumps(overlay))
     return folder
@@ -226,7 +226,12 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
 
 
 def test_frozen_comparisons_belong_to_the_study(tmp_path):
-    arguments = ["systems=[lih,h2o,h3o]", "models=[qnn,nn]", "capacity={models: []}", "scaling={models: []}"]
+    arguments = [
+        "systems=[lih,h2o,h3o]",
+        "models=[qnn,nn]",
+        "capacity={models: []}",
+        "scaling={models: [], sweeps: []}",
+    ]
     done = fresh(tmp_path, "--config", *arguments, "dynamics={models: []}", "--until", "check_labels")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^check_labels\s+2$", done.stdout, re.MULTILINE)
@@ -236,7 +241,7 @@ def test_every_role_has_its_figures(tmp_path):
     """LiH has no optimiser study; a model that is solved has no loss curves."""
     overlay = {
         "profile": "roles", "systems": ["lih", "h2o"], "models": ["qnn", "nn", "nn_biased", "kernel", "qnn_bfgs", "qnn_full_range"],
-        "capacity": {"models": []}, "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": []},
+        "capacity": {"models": []}, "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": []},
         "dynamics": {"models": []},
     }  # fmt: skip
     (tmp_path / "overlay.json").write_text(json.dumps(overlay))

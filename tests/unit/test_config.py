@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,7 @@ def with_water(folder: Path, n_train: int, models: dict):
         entries[name]["systems"]["water"] = settings
     for name, content in (("systems", systems), ("models", entries)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    shutil.copytree("config/sweeps", folder / "sweeps", dirs_exist_ok=True)
 
 
 def test_every_system_of_the_learning_curves_is_checked(tmp_path):

@@ -29,7 +29,8 @@ def study_of(folder, *rows, header=HEADER, **scaling):
     return load_study(content, folder)
 
 
-def test_sizes_of_the_study_are_points(study):
+def test_sizes_of_the_study_are_points():
+    study = load_study(GOOD | {"scaling": GOOD["scaling"] | {"sweeps": []}}, "config")
     points = study.points
     assert len({p.key for p in points}) == len(points)
     sizes = study.config.scaling.sizes
