@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
-	lock freeze compare-reference publish docs bench clean help
+	lock envs freeze compare-reference publish docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -48,7 +48,8 @@ lint: $(BIN)/.installed  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/python -m qff.config_docs --check
 	$(BIN)/python -m qff.readme --check
 	$(BIN)/python -m qff.benchmark.document --check
-	-$(BIN)/snakemake --lint  # hints; conda environments of the rules are still to be declared
+	$(BIN)/python -m qff.environments --check
+	$(BIN)/snakemake --lint
 
 format: $(BIN)/.installed  ## put the code into its standard form
 	$(BIN)/ruff check --fix workflow tests
@@ -58,6 +59,9 @@ format: $(BIN)/.installed  ## put the code into its standard form
 docs: $(BIN)/.installed  ## regenerate config/README.md, its schema and the README's claims table
 	$(BIN)/python -m qff.config_docs
 	$(BIN)/python -m qff.readme
+
+envs: $(BIN)/.installed  ## regenerate the conda environments of the rules from requirements.lock
+	$(BIN)/python -m qff.environments
 
 freeze: $(BIN)/.installed  ## recompute all reference labels and make them the frozen set
 	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
