@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
-	lock envs freeze compare-reference publish docs bench clean help
+	lock envs freeze compare-reference publish verify-published compare docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -72,6 +72,13 @@ compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger
 	test -f "$(QFF_DATA)/qm22/hydronium_1000.extxyz" || { echo 'QFF_DATA: no folder with qm22/hydronium_1000.extxyz (energies of github.com/jmbowma/QM-22)'; exit 1; }
 	$(BIN)/python -m qff.reference.compare h2o --forces
 	$(BIN)/python -m qff.reference.compare h3o --qm22 "$(QFF_DATA)/qm22/hydronium_1000.extxyz"
+
+verify-published: $(BIN)/.installed  ## judge the committed record again from its files; fails on any contradiction
+	$(BIN)/python -m qff.verify results/published
+	$(BIN)/python -m qff.verify results/published/imported
+
+compare: $(BIN)/.installed  ## two runs, number by number (A=results/published B=results/study)
+	$(BIN)/python -m qff.compare $(or $(A),results/published) $(or $(B),results/study) $(if $(TABLE),--table $(TABLE))
 
 publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study

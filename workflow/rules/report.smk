@@ -8,11 +8,14 @@ TRACKED = [
     path
     for path in (
         "docs/choices.md",
+        "docs/experience.md",
         *(f"results/published/{name}" for name in ("claims.csv", "metrics.csv", "config.yaml")),
     )
     if Path(path).is_file()
 ]
 
+
+PAGE = [p for p in Path(workflow.basedir, "workflow/qff/report").iterdir() if p.suffix in {".html", ".css", ".js"}]
 
 # Figure of test errors → role of the models that it shows.
 ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice"}
@@ -373,7 +376,7 @@ rule build_report:
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)
-            for path in (*TRACKED, "workflow/qff/report/template.html", "workflow/qff/report/style.css")
+            for path in (*TRACKED, *sorted(f"workflow/qff/report/{p.name}" for p in PAGE))
         },
     script:
         "../scripts/build_report.py"
