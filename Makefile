@@ -8,7 +8,7 @@ export OMP_NUM_THREADS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
+.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e test-operations ui follow sync report lint format \
 	lock envs freeze compare-reference publish verify-published compare docs bench clean help
 
 help:  ## list the commands
@@ -25,6 +25,9 @@ test: $(BIN)/.installed  ## all tests
 
 test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed  ## one level of the tests
 	$(BIN)/python -m pytest tests/$*
+
+test-operations: $(BIN)/.installed  ## servers, schedulers and kills, minutes each; not part of make test
+	$(BIN)/python -m pytest -m operations tests/operations
 
 ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
 	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from qff.config import load_study, read_yaml
 from qff.config.points import read_sweep
+from qff.digest import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
@@ -347,12 +348,15 @@ def test_no_script_is_left_over():
 
 
 def test_no_job_but_tracking_imports_mlflow():
-    users = [
+    users = {
         p.name
         for p in (ROOT / "workflow").rglob("*.py")
         if re.search(r"^\s*(import|from) mlflow", p.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-    assert users == ["tracking.py"]
+    }
+    assert users == {"tracking.py", "served.py"}
+    scripts = {p.name for p in (ROOT / "workflow/scripts").glob("*.py") if "qff.tracking" in p.read_text("utf-8")}
+    assert scripts == {"track_stage.py"}
+    assert not any("qff.served" in closure(module) for module in ("qff.stages.train", "qff.stages.evaluate"))
 
 
 @pytest.mark.parametrize(
