@@ -8,8 +8,8 @@ export OMP_NUM_THREADS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e ui follow sync report lint format \
-	lock freeze compare-reference publish docs bench clean help
+.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e test-operations ui follow sync report lint format \
+	lock envs freeze compare-reference publish verify-published compare docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -25,6 +25,9 @@ test: $(BIN)/.installed  ## all tests
 
 test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed  ## one level of the tests
 	$(BIN)/python -m pytest tests/$*
+
+test-operations: $(BIN)/.installed  ## servers, schedulers and kills, minutes each; not part of make test
+	$(BIN)/python -m pytest -m operations tests/operations
 
 ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
 	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \
@@ -48,7 +51,8 @@ lint: $(BIN)/.installed  ## ruff, snakefmt, snakemake --lint
 	$(BIN)/python -m qff.config_docs --check
 	$(BIN)/python -m qff.readme --check
 	$(BIN)/python -m qff.benchmark.document --check
-	-$(BIN)/snakemake --lint  # hints; conda environments of the rules are still to be declared
+	$(BIN)/python -m qff.environments --check
+	$(BIN)/snakemake --lint
 
 format: $(BIN)/.installed  ## put the code into its standard form
 	$(BIN)/ruff check --fix workflow tests
@@ -59,6 +63,9 @@ docs: $(BIN)/.installed  ## regenerate config/README.md, its schema and the READ
 	$(BIN)/python -m qff.config_docs
 	$(BIN)/python -m qff.readme
 
+envs: $(BIN)/.installed  ## regenerate the conda environments of the rules from requirements.lock
+	$(BIN)/python -m qff.environments
+
 freeze: $(BIN)/.installed  ## recompute all reference labels and make them the frozen set
 	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
 	for system in lih h2o h3o ethanol; do for kind in extxyz json; do \
@@ -68,6 +75,13 @@ compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger
 	test -f "$(QFF_DATA)/qm22/hydronium_1000.extxyz" || { echo 'QFF_DATA: no folder with qm22/hydronium_1000.extxyz (energies of github.com/jmbowma/QM-22)'; exit 1; }
 	$(BIN)/python -m qff.reference.compare h2o --forces
 	$(BIN)/python -m qff.reference.compare h3o --qm22 "$(QFF_DATA)/qm22/hydronium_1000.extxyz"
+
+verify-published: $(BIN)/.installed  ## judge the committed record again from its files; fails on any contradiction
+	$(BIN)/python -m qff.verify results/published
+	$(BIN)/python -m qff.verify results/published/imported
+
+compare: $(BIN)/.installed  ## two runs, number by number (A=results/published B=results/study)
+	$(BIN)/python -m qff.compare $(or $(A),results/published) $(or $(B),results/study) $(if $(TABLE),--table $(TABLE))
 
 publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study

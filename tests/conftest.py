@@ -1,5 +1,8 @@
 """Shared fixtures: the study's own configuration, and a molecule in a small basis that is labelled in a moment."""
 
+import os
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,33 @@ from qff.config import SystemConfig, load_study, read_yaml, validate
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("shared cores", deadline=None)  # a slow machine is no counterexample
 settings.load_profile("shared cores")
+
+
+CONDA = """#!/bin/sh
+# Answers what Snakemake asks of conda; an environment is a venv with the packages of this one.
+case "$*" in
+    "info --json") echo '{{"conda_prefix": "{folder}", "platform": "linux-64"}}' ;;
+    "--version") echo "conda 24.9.2" ;;
+    "config --get channel_priority --json") echo '{{"get": {{"channel_priority": "strict"}}}}' ;;
+    "env create "*)
+        for prefix; do :; done
+        "{python}" -m venv --without-pip "$prefix"
+        echo "{packages}" > "$prefix"/lib/python*/site-packages/packages.pth ;;
+    *) exit 2 ;;
+esac
+"""
+
+
+@pytest.fixture
+def stand_in_conda(tmp_path_factory) -> str:
+    """PATH with a conda that needs no channel, for what Snakemake itself does with the environments of the rules."""
+    folder = tmp_path_factory.mktemp("conda")
+    (folder / "bin").mkdir()
+    (folder / "bin/activate").write_text('export PATH="$1/bin:$PATH" CONDA_PREFIX="$1"\n')
+    text = CONDA.format(folder=folder, python=sys.executable, packages=sysconfig.get_path("purelib"))
+    (folder / "bin/conda").write_text(text)
+    (folder / "bin/conda").chmod(0o755)
+    return f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 from qff.config import load_study, read_yaml
 from qff.config.points import read_sweep
+from qff.digest import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 # What `snakemake --lint` may say: hints that do not apply here, with the reason.
-IRRELEVANT_HINTS = {
-    "Specify a conda environment or container for each rule.",  # one locked environment for the whole study
-}
 HEAVY = ("torch", "pyscf", "pennylane", "mlflow", "qiskit", "matplotlib")
 
 
@@ -37,7 +35,7 @@ def snakemake(*arguments, cwd=ROOT, **environment):
 def place(tmp_path):
     """An empty folder that has the repository's files but no results."""
     tmp_path.mkdir(exist_ok=True)
-    for name in ("Snakefile", "workflow", "config", "docs"):
+    for name in ("Snakefile", "workflow", "config", "docs", "envs"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/published").symlink_to(ROOT / "results/published")
@@ -298,10 +296,19 @@ def test_an_edit_changes_the_parameters_of_its_users_only(seen, tmp_path, edit, 
     assert {name for name in before if before[name] != after[name]} == rerun
 
 
-def test_linting_finds_nothing_new(tmp_path):
+def test_linting_finds_nothing(tmp_path):
     done = snakemake("--lint", cwd=place(tmp_path))
     hints = set(re.findall(r"^    \* (.*):$", done.stdout + done.stderr, re.MULTILINE))
-    assert hints - IRRELEVANT_HINTS == set()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert hints == set()
+
+
+def test_every_job_has_a_conda_environment(tmp_path, stand_in_conda):
+    """As far as this goes without a channel to install from: Snakemake reads and plans all three."""
+    done = fresh(tmp_path, "--sdm", "conda", PATH=stand_in_conda)
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = re.findall(r"Conda environment \S*?(\w+)\.yaml will be created", done.stdout + done.stderr)
+    assert set(planned) == {"reference", "learning", "report"}
 
 
 def test_the_trap_for_heavy_imports_catches_them(tmp_path):
@@ -346,12 +353,15 @@ def test_no_script_is_left_over():
 
 
 def test_no_job_but_tracking_imports_mlflow():
-    users = [
+    users = {
         p.name
         for p in (ROOT / "workflow").rglob("*.py")
         if re.search(r"^\s*(import|from) mlflow", p.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-    assert users == ["tracking.py"]
+    }
+    assert users == {"tracking.py", "served.py"}
+    scripts = {p.name for p in (ROOT / "workflow/scripts").glob("*.py") if "qff.tracking" in p.read_text("utf-8")}
+    assert scripts == {"track_stage.py"}
+    assert not any("qff.served" in closure(module) for module in ("qff.stages.train", "qff.stages.evaluate"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The report, the published record and the README's table, from small real tables."""
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import qff.report
 import yaml
 from qff import publish, readme
 from qff.claims import VERDICTS
@@ -23,7 +26,7 @@ from qff.report.numbers import interval, median_range, number
 from qff.report.published import config_changes, differences, number_changes, read_numbers
 from qff.report.reference import reference_tables
 from qff.report.tables import capacity_table
-from qff.report.words import answer, decisive
+from qff.report.words import answer, decisive, paper
 from qff.stages.claims import judge_claims
 from qff.stages.report import build_report
 
@@ -170,7 +173,7 @@ def test_text_is_escaped(results, tmp_path):
         "# Title\n\n## Why\n\n<script>x</script> and ![p](http://a.b/c.png)\n", encoding="utf-8"
     )
     html = report_of(results, tmp_path / "none")
-    assert "<script" not in html
+    assert not re.findall(r"<script[^>]*>(?:x|alert)", html)
     assert "<b>bold" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "E(r) &amp; F &lt; 0" in html
@@ -182,10 +185,77 @@ def test_nothing_is_loaded_from_a_network(results, tmp_path):
     (results / "choices.md").write_text("![p](http://a.b/c.png) [text](https://a.b)\n", encoding="utf-8")
     html = report_of(results, tmp_path / "none")
     assert not re.findall(r'(?:src|poster|data|srcset)\s*=\s*"(?!data:)', html)
-    assert not re.findall(r"<(?:link|script|iframe|object|embed)\b|@import|url\(", html)
+    assert not re.findall(r"<(?:link|iframe|object|embed)\b|@import|url\(", html)
+    assert re.findall(r"<script[^>]*>", html) == ['<script type="application/json" id="data">', "<script>"]
     hrefs = re.findall(r'<(\w+)[^>]*\shref="([^"#][^"]*)"', html)
     assert {tag for tag, _ in hrefs} == {"a"}  # plain links a reader may follow
     assert ("a", "https://doi.org/10.1088/2632-2153/ac7d3c") in hrefs
+
+
+def test_the_page_may_run_its_own_script_and_load_nothing(results, tmp_path):
+    html = report_of(results, tmp_path / "none")
+    allowed = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)[1].replace("&#39;", "'")
+    assert allowed.startswith("default-src 'none'; img-src data:;")
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert allowed.endswith(f"script-src 'sha256-{digest}'")
+
+
+def test_claims_are_listed_and_grouped_by_paper(results, tmp_path):
+    html = report_of(results, tmp_path / "none")
+    overview = re.search(r'<table id="overview".*?</table>', html, re.DOTALL)[0]
+    assert re.findall(r'<tr data-verdict="(\w+)">', overview) == list(VERDICT_OF.values())
+    assert re.findall(r'href="#claim-([\w.]+)"', overview) == list(CLAIMS)
+    section = re.search(r'<section id="paper-kiss-et-al-2022".*?</section>', html, re.DOTALL)[0]
+    assert re.findall(r'<tbody id="claim-([\w.]+)">', section) == list(CLAIMS)
+    assert "3 claims: 1 reproduced, 1 not reproduced, 1 not tested." in section
+    assert paper("question of this study: is there one?") == paper("controls of this study") == "This study"
+
+
+def test_scripts_get_every_seed_and_every_geometry(results, tmp_path):
+    labels = results / "reference/lih/labels.extxyz"
+    frames = [
+        f"2\nProperties=species:S:1:pos:R:3 REF_energy={e}\nLi 0.0 0.0 0.0\nH 0.0 0.0 {r}"
+        for e, r in ((-1.0, 1.6), (-3.0, 1.5))
+    ]
+    labels.write_text("\n".join([*frames, ""]), encoding="utf-8")
+    path = results / "dynamics/lih/qnn/trajectory.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "time_fs,distance_ang,total_energy_ev,seed\n0,1.5,0,0\n0.25,1.625,0,0\n0,1.7,0,1\n", encoding="utf-8"
+    )
+    html = report_of(results, tmp_path / "none")
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1]
+    assert "<" not in text
+    data = json.loads(text)
+    energies = next(d for d in data["numbers"] if "energy RMSE" in d["quantity"])
+    assert energies["models"][0] == {"label": "QNN", "values": [0.9, 1.0, 1.1]}
+    assert energies["models"][1]["label"] == "NN <b>bold</b>"
+    still, moving = data["movies"]
+    assert still["symbols"] == moving["symbols"] == ["Li", "H"]
+    assert still["frames"] == [[0, 0, 0, 0, 0, 1500], [0, 0, 0, 0, 0, 1600]]  # lowest first
+    assert still["labels"][1] == "2.000 eV above the lowest frame"
+    assert moving["frames"] == [[0, 0, 0, 1500, 0, 0], [0, 0, 0, 1625, 0, 0]]
+    assert moving["labels"] == ["0 fs", "0.25 fs"]
+
+
+def test_text_has_contrast():
+    """WCAG 2 AA: 4.5 to 1 for every colour of text on its background."""
+    css = (Path(qff.report.__file__).parent / "style.css").read_text(encoding="utf-8")
+    names = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", css))
+
+    def luminance(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    pairs = [(names[n], b) for n in ("ink", "soft", "link") for b in ("#ffffff", names["pale"])]
+    pairs += re.findall(r"\.badge\.\w+ { color: (#\w+); background: (#\w+); }", css)
+    assert len(pairs) == 6 + len(VERDICTS)
+    for text, ground in pairs:
+        light, dark = sorted((luminance(text), luminance(ground)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
 
 
 def test_cost_and_provenance(results, tmp_path):

@@ -156,6 +156,24 @@ def test_everything_in_a_record_arrives(study):
     assert provenance["command"] == content["command"]
 
 
+def test_runs_are_found_by_their_subject_and_their_claims(study, tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/claims.yaml").write_text(
+        "first: {system: lih, measures: [{model: qnn}]}\n"
+        "second: {system: lih, measures: [{model: nn, each: {against: {qnn: QNN}}}]}\n"
+        "third: {system: h2o, measures: [{model: qnn}]}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    folder = study.curves()
+    record = study.record(metrics={})
+    record.runs[0]["params"] |= {"n_train": 80}
+    record.write(folder / "run.json", [])
+    study.sync()
+    (run,) = study.runs()
+    expected = {"system": "lih", "model": "qnn", "seed": "0", "n_train": "80", "claims": "first, second"}
+    assert expected.items() <= run.data.tags.items()
+
+
 def test_runs_are_tied_to_their_invocation(study):
     study.invocation(status="success", seconds=60.0)
     study.train()

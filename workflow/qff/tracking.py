@@ -1,4 +1,4 @@
-"""Run records mirrored in MLflow: the only module that imports mlflow, and the only writer of its store.
+"""Run records mirrored in MLflow: with qff.served the only module that imports mlflow; the only writer of its store.
 
 Files are the truth. Jobs write ``run.json`` (:class:`qff.provenance.RunRecord`); every entry of its ``runs`` becomes
 one MLflow run, found again by its tag ``study.run_key``: a second sync adds nothing, a sync that was killed is
@@ -22,20 +22,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
 
+from qff.claim_index import claims_of_models
 from qff.config import TrackingConfig
-from qff.errors import DataError, QffError
+from qff.errors import DataError, ModelFileError, QffError
 from qff.provenance import RUN_SCHEMA, atomic_path, write_text
+from qff.served import as_mlflow_model
 
 EXPERIMENT_PREFIX = "qff/"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # model training, not GenAI
 INVOCATIONS = "invocations"
 RUN_KEY = "study.run_key"
+CLAIMS = Path("config/claims.yaml")
+SUBJECT = ("system", "model", "n_train", "seed")  # what a run is about, told by its tags or its params
+LARGEST_TAG = 5000  # characters
 STATUS = {"success": "FINISHED", "failed": "FAILED", "running": "RUNNING", "killed": "KILLED"}
 LOCK_SECONDS = 600
 ENVIRONMENT = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a dead server is noticed within seconds
+    # A dead server is noticed at once; and a request that a dying one has answered in vain is not made twice, which
+    # would double a run: the next sync asks first.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -174,6 +181,7 @@ class Store:
     def __init__(self, uri: str):
         os.environ.update(ENVIRONMENT | os.environ)  # defaults
         self.experiments, self.artifacts = {}, None
+        self.claims = claims_of_models(CLAIMS)
         if uri.startswith("sqlite:///"):
             database = Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
             self.artifacts = database.parent / "mlartifacts"
@@ -200,19 +208,28 @@ class Store:
         """Identity of the experiment of a stage, and its runs by key as they were when first asked for."""
         if stage not in self.experiments:
             name, runs, token = EXPERIMENT_PREFIX + stage, {}, ""
-            if found := self.client.get_experiment_by_name(name):
-                identity = found.experiment_id
-                if found.lifecycle_stage == "deleted":
-                    self.client.restore_experiment(identity)
-            else:
-                folder = (self.artifacts / stage).as_uri() if self.artifacts else None
-                identity = self.client.create_experiment(name, folder, EXPERIMENT_TAGS)
+            found = self.client.get_experiment_by_name(name) or self._create_experiment(name, stage)
+            identity = found.experiment_id
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(identity)
             while token is not None:
                 page = self.client.search_runs([identity], max_results=1000, page_token=token)
                 runs |= {run.data.tags[RUN_KEY]: run for run in page if RUN_KEY in run.data.tags}
                 token = page.token or None
             self.experiments[stage] = identity, runs
         return self.experiments[stage]
+
+    def _create_experiment(self, name: str, stage: str):
+        """A new experiment, or the one of another writer who was faster."""
+        from mlflow.exceptions import MlflowException
+
+        folder = (self.artifacts / stage).as_uri() if self.artifacts else None
+        try:
+            self.client.create_experiment(name, folder, EXPERIMENT_TAGS)
+        except MlflowException:
+            if self.client.get_experiment_by_name(name) is None:
+                raise
+        return self.client.get_experiment_by_name(name)
 
     def upsert(self, record: Record, run: dict) -> str:
         """Create a run or send what the store lacks of it; returns the field of :class:`SyncReport` to count."""
@@ -231,12 +248,9 @@ class Store:
         if not record.running:
             usage = {name: content.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mib")}
             points += [(0, name, value) for name, value in (usage | run["metrics"]).items() if value is not None]
-        git, study = content.get("git") or {}, ("profile", "stage", "invocation", "code_digest")
         invocation = f"{content['profile']}/{INVOCATIONS}/{content.get('invocation')}"
         parent = self.experiment(INVOCATIONS)[1].get(invocation)
-        tags = run["tags"] | {f"study.{name}": content.get(name) for name in study}
-        tags |= {"study.git_dirty": git.get("dirty"), "mlflow.source.git.commit": git.get("commit")}
-        tags |= {"mlflow.parentRunId": parent and parent.info.run_id}
+        tags = run_tags(content, run, self.claims) | {"mlflow.parentRunId": parent and parent.info.run_id}
         metrics = [self.entities.Metric(name, float(value), time_ms, step) for step, name, value in points]
         params = [self.entities.Param(name, value) for name, value in _flat(run["params"])]
         tags = [self.entities.RunTag(name, str(value)) for name, value in tags.items() if value is not None]
@@ -251,12 +265,26 @@ class Store:
         for name, path in artifacts.items():
             folder = PurePath(name).parent.as_posix()
             self.client.log_artifact(run_id, str(path), None if folder == "." else folder)
+            if path.suffix == ".safetensors":
+                # Files of this format that hold no potential stay mere artifacts.
+                with contextlib.suppress(ModelFileError), as_mlflow_model(path) as model:
+                    self.client.log_artifacts(run_id, str(model), "model")
         tag = self.entities.InputTag("mlflow.data.context", content["stage"])
         inputs = content["inputs"].items()
         sets = [self.entities.Dataset(p, sha[:36], "local", json.dumps({"uri": p})) for p, sha in inputs]
         self.client.log_inputs(run_id, [self.entities.DatasetInput(dataset, [tag]) for dataset in sets])
         rest = {key: value for key, value in content.items() if key != "runs"}
         self.client.log_text(run_id, json.dumps(rest, indent=1, ensure_ascii=False), "provenance.json")
+
+
+def run_tags(content: dict, run: dict, claims: dict[tuple[str, str], list[str]]) -> dict:
+    """What a run is found by: its subject, the claims that rest on it, and where it comes from."""
+    git, study = content.get("git") or {}, ("profile", "stage", "invocation", "code_digest")
+    subject = {name: run["params"].get(name) for name in SUBJECT} | run["tags"]
+    about = claims.get((subject.get("system"), subject.get("model")))
+    tags = subject | {f"study.{name}": content.get(name) for name in study}
+    tags |= {"study.git_dirty": git.get("dirty"), "mlflow.source.git.commit": git.get("commit")}
+    return tags | {"claims": about and ", ".join(about)[:LARGEST_TAG]}
 
 
 def _flat(params: dict, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ rule estimate_capacity:
         f"{RESULTS}/logs/estimate_capacity/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/estimate_capacity/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.capacity"),
         config=system_config,
@@ -37,6 +39,8 @@ rule correlate_capacity:
         f"{RESULTS}/logs/correlate_capacity/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/correlate_capacity/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.correlation"),
     script:

@@ -25,6 +25,8 @@ rule collect_metrics:
         f"{RESULTS}/logs/collect_metrics.log",
     benchmark:
         f"{RESULTS}/benchmarks/collect_metrics.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.claims"),
     script:
@@ -44,6 +46,8 @@ rule judge_claims:
         f"{RESULTS}/logs/judge_claims.log",
     benchmark:
         f"{RESULTS}/benchmarks/judge_claims.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.claims"),
         claims=tracked_digest("config/claims.yaml"),

@@ -15,6 +15,8 @@ rule run_reference_dynamics:
         f"{RESULTS}/logs/run_reference_dynamics/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_reference_dynamics/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
     params:
@@ -37,6 +39,8 @@ rule run_on_the_fly:
         f"{RESULTS}/logs/run_on_the_fly/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_on_the_fly/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
     params:
@@ -61,6 +65,8 @@ rule run_dynamics:
         f"{RESULTS}/logs/run_dynamics/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_dynamics/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
     params:

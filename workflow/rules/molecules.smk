@@ -15,6 +15,8 @@ rule compute_harmonic:
         f"{RESULTS}/logs/compute_harmonic/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/compute_harmonic/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
     params:
@@ -39,6 +41,8 @@ rule simulate_reference:
         f"{RESULTS}/logs/simulate_reference/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_reference/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
     params:
@@ -62,6 +66,8 @@ rule simulate_on_the_fly:
         f"{RESULTS}/logs/simulate_on_the_fly/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_on_the_fly/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
     params:
@@ -92,6 +98,8 @@ rule simulate_model:
         f"{RESULTS}/logs/simulate_model/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_model/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
     params:

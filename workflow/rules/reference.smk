@@ -33,6 +33,8 @@ if CONFIG.reference.mode == "frozen":
             f"{RESULTS}/logs/import_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/import_reference/{{system}}.tsv"
+        conda:
+            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
         params:
@@ -53,6 +55,8 @@ else:
             f"{RESULTS}/logs/sample_geometries/{{system}}_{{n}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/sample_geometries/{{system}}_{{n}}.tsv"
+        conda:
+            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(SAMPLED),
         params:
@@ -71,6 +75,8 @@ else:
             f"{RESULTS}/logs/label_chunk/{{system}}_{{n}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/label_chunk/{{system}}_{{n}}.tsv"
+        conda:
+            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
         params:
@@ -95,6 +101,8 @@ else:
             f"{RESULTS}/logs/collect_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/collect_reference/{{system}}.tsv"
+        conda:
+            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
         params:
@@ -117,6 +125,8 @@ rule import_set:
         f"{RESULTS}/logs/import_set/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/import_set/{{system}}.tsv"
+    conda:
+        "../../envs/reference.yaml"
     wildcard_constraints:
         system=one_of(IMPORTED),
     params:
@@ -139,6 +149,8 @@ rule check_labels:
         f"{RESULTS}/logs/check_labels/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/check_labels/{{system}}.tsv"
+    conda:
+        "../../envs/reference.yaml"
     wildcard_constraints:
         system=one_of(CHECKED),
     params:
@@ -161,6 +173,8 @@ rule compare_fci:
         f"{RESULTS}/logs/compare_fci/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare_fci/{{system}}.tsv"
+    conda:
+        "../../envs/reference.yaml"
     params:
         context=context("qff.stages.reference"),
         config=system_config,
@@ -181,6 +195,8 @@ rule split_data:
         f"{RESULTS}/logs/split_data/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/split_data/{{system}}.tsv"
+    conda:
+        "../../envs/reference.yaml"
     params:
         context=context("qff.stages.data"),
         config=system_config,

@@ -8,11 +8,14 @@ TRACKED = [
     path
     for path in (
         "docs/choices.md",
+        "docs/experience.md",
         *(f"results/published/{name}" for name in ("claims.csv", "metrics.csv", "config.yaml")),
     )
     if Path(path).is_file()
 ]
 
+
+PAGE = [p for p in Path(workflow.basedir, "workflow/qff/report").iterdir() if p.suffix in {".html", ".css", ".js"}]
 
 # Figure of test errors → role of the models that it shows.
 ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice"}
@@ -53,6 +56,8 @@ rule plot_reference:
         f"{RESULTS}/logs/plot_reference/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_reference/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.reference"),
         config=system_config,
@@ -76,6 +81,8 @@ rule plot_training:
         f"{RESULTS}/logs/plot_training/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_training/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.training"),
         labels=LABELS,
@@ -101,6 +108,8 @@ rule plot_optimisers:
         f"{RESULTS}/logs/plot_optimisers/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_optimisers/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.optimisers"),
         labels=LABELS,
@@ -128,6 +137,8 @@ rule plot_errors:
         f"{RESULTS}/logs/plot_errors/{{kind}}_{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_errors/{{kind}}_{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     wildcard_constraints:
         kind="|".join(ERRORS),
     params:
@@ -153,6 +164,8 @@ rule plot_parity:
         f"{RESULTS}/logs/plot_parity/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_parity/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.parity"),
         labels=LABELS,
@@ -185,6 +198,8 @@ rule plot_capacity:
         f"{RESULTS}/logs/plot_capacity/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_capacity/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.capacity"),
         labels=LABELS,
@@ -210,6 +225,8 @@ rule plot_correlation:
         f"{RESULTS}/logs/plot_correlation/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_correlation/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.correlation"),
         labels=LABELS,
@@ -235,6 +252,8 @@ rule plot_scaling:
         f"{RESULTS}/logs/plot_scaling/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_scaling/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.scaling"),
         labels=LABELS,
@@ -264,6 +283,8 @@ rule plot_dynamics:
         f"{RESULTS}/logs/plot_dynamics/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_dynamics/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.dynamics"),
         labels=LABELS,
@@ -290,6 +311,8 @@ rule plot_vibrations:
         f"{RESULTS}/logs/plot_vibrations/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_vibrations/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.molecules"),
         labels=LABELS,
@@ -316,6 +339,8 @@ rule plot_inversion:
         f"{RESULTS}/logs/plot_inversion/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_inversion/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.molecules"),
         labels=LABELS,
@@ -340,6 +365,8 @@ rule build_report:
         f"{RESULTS}/logs/build_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/build_report.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.report"),
         config=CONFIG.model_dump(mode="json"),
@@ -349,7 +376,7 @@ rule build_report:
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)
-            for path in (*TRACKED, "workflow/qff/report/template.html", "workflow/qff/report/style.css")
+            for path in (*TRACKED, *sorted(f"workflow/qff/report/{p.name}" for p in PAGE))
         },
     script:
         "../scripts/build_report.py"

@@ -24,6 +24,8 @@ rule train_size:
         f"{RESULTS}/logs/train_size/{SPACE.wildcard_pattern}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_size/{SPACE.wildcard_pattern}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.scaling"),
         config=system_config,
@@ -47,6 +49,8 @@ rule fit_scaling:
         f"{RESULTS}/logs/fit_scaling/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/fit_scaling/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.fits"),
         roles={name: STUDY.models[name].role for name in LABELS},

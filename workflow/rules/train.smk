@@ -18,6 +18,8 @@ rule train_model:
         f"{RESULTS}/logs/train_model/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_model/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.train"),
         config=system_config,
@@ -42,6 +44,8 @@ rule evaluate_model:
         f"{RESULTS}/logs/evaluate_model/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_model/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.evaluate"),
         config=system_config,

@@ -16,6 +16,7 @@ with job(snakemake.log[0]):
         results_path=str(Path(snakemake.output.report).parent),
         published_path="results/published",
         choices_path="docs/choices.md",
+        experience_path="docs/experience.md",
         report_path=snakemake.output.report,
         config_path=snakemake.output.config,
     )

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from qff.errors import DataError
-from qff.report import sections, words
+from qff.report import interactive, sections, words
 from qff.report.numbers import interval, number, unit_label
 from qff.report.provenance import commits, provenance_tables, read_invocations, read_records
 from qff.report.published import differences, read_numbers
@@ -39,11 +39,14 @@ class Study:
     captions: dict[str, str] = field(default_factory=dict)
 
 
-def build(study: Study, results: Path, published: Path, choices: Path | None = None) -> str:
+def build(
+    study: Study, results: Path, published: Path, choices: Path | None = None, experience: Path | None = None
+) -> str:
     """The report of a results folder as HTML.
 
     Args:
         published: folder of the published record. choices: Markdown file about our own choices.
+        experience: Markdown file about what was easy and what was difficult.
 
     Raises:
         DataError: a table is missing or unreadable.
@@ -54,14 +57,18 @@ def build(study: Study, results: Path, published: Path, choices: Path | None = N
         raise DataError(f"{results}: no complete study ({error}); run it first (make study)") from error
     records = read_records(results)
     figures = sections.figures(study, results / "figures")
+    judged = [_claim(rows, {f.name for f in figures}) for _, rows in claims.groupby("claim_id", sort=False)]
     return render(
         study=study,
         answer=words.answer(claims),
-        claims=[_claim(rows, {f.name for f in figures}) for _, rows in claims.groupby("claim_id", sort=False)],
+        claims=judged,
+        papers=_papers(judged),
+        data=interactive.data(study, results, metrics),
         meanings=[(v, words.badge(v), meaning) for v, meaning in words.MEANINGS.items()],
         sections=sections.sections(study, results, metrics, records, figures),
         differences=differences(published, claims, metrics, study.config),
         choices=_markdown(choices),
+        experience=_markdown(experience),
         provenance=provenance_tables(records, read_invocations(results), study.config["profile"]),
         commits=commits(records),
         started=max((r.get("started", "") for r in records), default="")[:10],
@@ -76,8 +83,9 @@ def render(**content) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["cite"] = cite
-    css = Markup((HERE / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template("template.html").render(css=css, **content)
+    css, script = Markup((HERE / "style.css").read_text(encoding="utf-8")), interactive.script()
+    policy = interactive.policy(f"\n{script}\n")
+    return environment.get_template("template.html").render(css=css, script=script, policy=policy, **content)
 
 
 def cite(text: str) -> Markup:
@@ -89,9 +97,12 @@ def cite(text: str) -> Markup:
 
 def _claim(rows: pd.DataFrame, figures: set[str]) -> dict:
     """A claim and its measures, ready for the table."""
-    first = rows.iloc[0]
+    first, settling = rows.iloc[0], words.decisive(rows)
     return {
-        **first[["claim_id", "source", "statement", "published", "command", "verdict"]],
+        **first[["claim_id", "source", "statement", "system", "published", "command", "verdict"]],
+        "paper": words.paper(first.source),
+        "measure": settling.measure,
+        "found": words.found(settling),
         "badge": words.badge(first.verdict),
         "figure": first.evidence if first.evidence in figures else None,
         "measures": [
@@ -108,6 +119,21 @@ def _claim(rows: pd.DataFrame, figures: set[str]) -> dict:
             for m in rows.itertuples()
         ],
     }
+
+
+def _papers(claims: list[dict]) -> list[dict]:
+    """Claims by the paper that states them, in the order of the claims."""
+    names = list(dict.fromkeys(c["paper"] for c in claims))
+    groups = [(name, [c for c in claims if c["paper"] == name]) for name in names]
+    return [
+        {
+            "id": "paper-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+            "name": name,
+            "claims": members,
+            "counted": words.counted([c["verdict"] for c in members]),
+        }
+        for name, members in groups
+    ]
 
 
 def _markdown(path: Path | None) -> Markup | None:

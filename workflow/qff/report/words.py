@@ -22,12 +22,18 @@ MEANINGS = {
     "inconclusive": "the estimate violates the rule, but part of its interval satisfies it; or there is a single seed",
     "not_tested": "this run does not hold the numbers",
 }
+OWN = "This study"
 STATEMENTS_UP_TO = 8  # claims; longer lists name the claims only
 
 
 def badge(verdict: str) -> str:
     """Verdict as text that does not rely on colour."""
     return f"{SYMBOLS.get(verdict, '')} {NAMES.get(verdict, verdict)}".strip()
+
+
+def paper(source: str) -> str:
+    """The paper of a claim, as its source names it first; questions and controls of our own go together."""
+    return OWN if "this study" in source else source.partition(",")[0].strip()
 
 
 def decisive(rows: pd.DataFrame) -> pd.Series:
