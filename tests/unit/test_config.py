@@ -352,5 +352,5 @@ def test_models_are_shown_beside_those_they_are_held_against():
 
 def test_an_unknown_role_is_refused():
     entry = {"name": "qnn", "label": "QNN", "kind": "qnn", "role": "extra", "systems": {"lih": {}}}
-    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser' or 'choice'"):
+    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser', 'choice' or 'ablation'"):
         validate(ModelConfig, entry, "qnn")
