@@ -12,7 +12,7 @@ from qff.models.linear import LinearArchitecture
 from qff.models.qnn import QNN
 
 CANDIDATES = 12  # frequency vectors that are looked at, for every function that is wanted
-SAME = 1e-9  # what is left of a function beside those before it, relative to it, if it is one of their combinations
+SAME = 1e-12  # what is left of a function beside those before it, relative to it, if it is one of their combinations
 
 
 class FourierSeries(LinearArchitecture):
