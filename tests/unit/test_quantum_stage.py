@@ -96,7 +96,9 @@ def test_the_figure_and_tables_show_them(folder, tmp_path):
     }  # fmt: skip
     style.save(hardware_figure(*tables, settings), str(tmp_path / "a.svg"), str(tmp_path / "a.png"))
     assert (tmp_path / "a.svg").stat().st_size > 10000
-    found = hardware_tables(numbers(folder), ["qnn"], {"qnn": "QNN"}, pd.read_csv(folder / "timing.csv"), "metrics.csv")
+    found = hardware_tables(
+        numbers(folder), ["qnn"], {"qnn": "QNN"}, pd.read_csv(folder / "timing.csv"), "metrics.csv"
+    )
     assert [len(t.rows) for t in found] == [9, 12, 2, 5, 2, 2]
     assert all(len(row) == len(t.header) for t in found for row in t.rows)
     assert "5000 circuits per second" in hardware_words(settings)[0]

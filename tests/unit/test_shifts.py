@@ -57,7 +57,7 @@ def test_trained_factors_are_shifted_gate_by_gate_only():
         return qml.expval(qml.PauliZ(0))
 
     circuit = Circuit("product", 1, 1, 1, function)
-    given = torch.tensor([[0.7]]).double(), torch.tensor([[[0.4]]]).double(), torch.ones(1, 1, 1, 1).double()
+    given = [torch.tensor(x, dtype=torch.float64) for x in ([[0.7]], [[[0.4]]], [[[[1.0]]]])]
     _, slope = AerEngine(circuit).evaluate(*given)
     assert float(slope) == pytest.approx(-0.7 * np.sin(0.28), abs=1e-12)
     with pytest.raises(UnsupportedOperation, match="shift gate by gate"):

@@ -121,8 +121,8 @@ def seeds_of(wildcards):
 
 
 def twins_of(wildcards):
-    """Trained potential of the classical twin, whose time is shown beside; none if it is not made for the system."""
-    twin = STUDY.models_of(wildcards.system, [CONFIG.quantum.twin] if CONFIG.quantum.twin else [])
+    """Trained potential of the classical twin, whose time is shown beside; none if it is not trained for the system."""
+    twin = [name for name in STUDY.models_of(wildcards.system, CONFIG.models) if name == CONFIG.quantum.twin]
     return expand(f"{RESULTS}/train/{wildcards.system}/{{model}}/model_s0.safetensors", model=twin)
 
 

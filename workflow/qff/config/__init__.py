@@ -89,7 +89,7 @@ class Study(Strict):
             ("scaling.models", config.scaling.models, self.models),
             ("dynamics.models", config.dynamics.models, config.models),
             ("quantum.models", config.quantum.models, config.models),
-            ("quantum.twin", [config.quantum.twin] if config.quantum.twin else [], config.models),
+            ("quantum.twin", [config.quantum.twin] if config.quantum.twin else [], self.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):

@@ -94,7 +94,9 @@ class QuantumConfig(Strict):
     models: Annotated[list[Name], Distinct] = Field(
         default=[], description="QNNs that are run with shots and noise; their readout is one Pauli word."
     )
-    twin: Name | None = Field(default=None, description="Classical model whose time is shown beside.")
+    twin: Name | None = Field(
+        default=None, description="Classical model whose time is shown beside, if the study trains it."
+    )
     energy_error_ev: Positive = Field(
         default=0.04336, description="Standard error asked of an energy: 1 kcal/mol (eV)."
     )

@@ -181,7 +181,7 @@ def sections(
         """Content of a section on the errors of the models of a role."""
 
         def content(system, numbers):
-            labels, source = {m: study.models[m] for m in study.shown[system][role]}, f"{where}/metrics.csv"
+            labels, source = {m: study.models[m] for m in study.shown[system].get(role, [])}, f"{where}/metrics.csv"
             main = errors.errors_table(numbers, labels, errors.trained(records, system), role, source)
             return words(numbers), [main, errors.other_sets_table(numbers, labels, source)]
 
