@@ -89,7 +89,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `atomic_circuits` | `heads` | | circuits for every element; descriptors as those of `behler_parrinello` |
 | | `n_qubits` | | qubits of a circuit |
 | | `layers` | | layers of the circuit `reuploading` |
-| | `core` | circuit | circuit, or tanh, the mean of tanh over the same angles |
+| | `core` | circuit | circuit, or the mean of tanh or cosine over the same angles |
 | | `entangling` | true | false: no entangling gates |
 | | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
 
