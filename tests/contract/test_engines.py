@@ -291,9 +291,9 @@ def test_lightning_agrees():
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["lih", "full"])
+@pytest.mark.parametrize("name", ["lih", "full", "separable", "equivariant"])
 def test_aer_agrees_in_energy_and_force(name):
-    """Through OpenQASM and the parameter-shift rule, on the features of real geometries for LiH."""
+    """By parameter shifts, gate by gate; on the features of real geometries for LiH."""
     circuit = CIRCUITS[name]
     theta, phi, dphi = arguments(circuit, members=1, frames=2, directions=1)
     if name == "lih":
@@ -310,15 +310,26 @@ def test_aer_agrees_in_energy_and_force(name):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["amplitude", "equivariant"])
-def test_aer_runs_every_circuit_of_ours(name):
-    """Values; encodings without a parameter-shift rule have no forces there, and say so."""
-    theta, phi, dphi = arguments(CIRCUITS[name], members=1, frames=2)
-    ours, _ = build_engine("batched", CIRCUITS[name]).evaluate(theta, phi)
-    theirs, _ = build_engine("aer", CIRCUITS[name]).evaluate(theta, phi)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+def test_aer_prepares_amplitudes():
+    """Values; features that are amplitudes have no parameter-shift rule, and say so."""
+    circuit = CIRCUITS["amplitude"]
+    theta, phi, dphi = arguments(circuit, members=1, frames=2)
+    ours, _ = build_engine("batched", circuit).evaluate(theta, phi)
+    engine = build_engine("aer", circuit)
+    torch.testing.assert_close(ours, engine.evaluate(theta, phi)[0], rtol=0, atol=1e-10)
     with pytest.raises(UnsupportedOperation, match="no two-term parameter-shift rule"):
-        build_engine("aer", CIRCUITS[name]).evaluate(theta, phi, dphi)
+        engine.evaluate(theta, phi, dphi)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_aer_shifts_gates_of_every_kind(seed):
+    """Random circuits: controlled rotations, Heisenberg couplings, trained factors, vectors."""
+    circuit = random_circuit(seed)
+    given = arguments(circuit, members=2, frames=2)
+    for ours, theirs in zip(
+        build_engine("batched", circuit).evaluate(*given), build_engine("aer", circuit).evaluate(*given), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
 
 def test_shots_scatter_around_the_exact_value():

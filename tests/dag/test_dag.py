@@ -140,7 +140,7 @@ def with_a_model_of_distances(folder, systems):
     path.write_text(f"{text}distances:\n  label: d\n  kind: behler_parrinello\n  systems: {{ethanol: {settings}}}\n")
     overlay = {
         "profile": "distances", "systems": systems, "models": ["distances"], "capacity": {"models": []},
-        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": []}, "dynamics": {"models": []},
+        "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": []}, "dynamics": {"models": []}, "quantum": {"models": []},
     }  # fmt: skip
     (folder / "overlay.json").write_text(json.dumps(overlay))
     return folder
@@ -191,7 +191,7 @@ def test_points_of_a_sweep_are_jobs(tmp_path):
     overlay = {
         "profile": "trial", "seeds": 2, "systems": ["lih"], "models": ["qnn"], "capacity": {"models": []},
         "scaling": {"sizes": dict.fromkeys(("lih", "h2o", "h3o")), "models": [], "sweeps": ["trial"]},
-        "dynamics": {"models": []},
+        "dynamics": {"models": []}, "quantum": {"models": []},
     }  # fmt: skip
     (tmp_path / "overlay.json").write_text(json.dumps(overlay))
     done = snakemake("-n", "--cores", "1", "--configfile", "overlay.json", cwd=tmp_path)
@@ -229,8 +229,10 @@ def test_frozen_comparisons_belong_to_the_study(tmp_path):
         "models=[qnn,nn]",
         "capacity={models: []}",
         "scaling={models: [], sweeps: []}",
+        "dynamics={models: []}",
+        "quantum={models: []}",
     ]
-    done = fresh(tmp_path, "--config", *arguments, "dynamics={models: []}", "--until", "check_labels")
+    done = fresh(tmp_path, "--config", *arguments, "--until", "check_labels")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^check_labels\s+2$", done.stdout, re.MULTILINE)
 
@@ -281,7 +283,7 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
 @pytest.mark.parametrize(
     ("edit", "rerun"),
     [
-        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "train_jointly", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model"}),
+        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "train_jointly", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model", "measure_hardware", "simulate_measured"}),
         ("qff/claims.py", {"collect_metrics", "judge_claims", "build_report"}),
         ("qff/tracking.py", set()),
     ],
@@ -372,6 +374,7 @@ def test_no_job_but_tracking_imports_mlflow():
         (["--config", "seeds=0"], "seeds: Input should be greater than or equal to 1"),
         (["--config", "training={optimizer: adam}"], "unknown key 'training.optimizer': did you mean 'optimiser'?"),
         (["--config", "dynamics={time_step_fs: -0.25}"], "dynamics.time_step_fs: Input should be greater than 0"),
+        (["--config", "quantum={noise: {readout: [1.5]}}"], "quantum.noise.readout"),
         (["--config", "profile=published"], "results/published/ is not a run's"),
         (["--config", "systems=[lhi]"], "did you mean 'lih'?"),
         (["--config", "models=[qnn,amber]"], "unknown 'amber'"),

@@ -104,7 +104,7 @@ def test_smoke_study_reaches_its_report(tmp_path):
         assert float(row["ci_low"]) <= float(row["ours"]) <= float(row["ci_high"])
     assert "is complete" in done.stderr
     assert "report.html" in done.stderr
-    for folder_name in ("reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics"):
+    for folder_name in ("reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "quantum"):
         for record in (results / folder_name).rglob("run.json"):
             content = json.loads(record.read_text(encoding="utf-8"))
             assert content["runs"]

@@ -82,6 +82,11 @@ def changed(content, path: str, value):
         ("models", [*GOOD["models"], "nn"], "models: 'nn' is listed twice"),
         ("models", ["qn"], r"models: unknown 'qn': did you mean 'qnn'\?"),
         ("dynamics.models", ["amber"], "dynamics.models: unknown 'amber'"),
+        ("quantum.models", ["amber"], "quantum.models: unknown 'amber'"),
+        ("quantum.twin", "amber", "quantum.twin: unknown 'amber'"),
+        ("quantum.shots.counts", [0, 10], "quantum.shots.counts"),
+        ("quantum.noise.two_qubit", [1.5], "quantum.noise.two_qubit"),
+        ("quantum.noise.folding", [1, 2], "folding: 2 is even"),
         ("scaling.sizes", {"lih": [5, 800]}, r"scaling.sizes.lih: \[800\] exceed the 80 training frames"),
         ("scaling.sizes", {"h2s": [5, 10]}, "scaling.sizes: unknown 'h2s'"),
         ("scaling.sizes", {"lih": [0, 5]}, "scaling.sizes.lih.0: .*greater than or equal to 2"),
@@ -288,7 +293,7 @@ def test_all_problems_are_told_at_once():
 
 
 @given(
-    st.sampled_from(["training", "reference", "capacity", "scaling", "dynamics", "tracking"]),
+    st.sampled_from(["training", "reference", "capacity", "scaling", "dynamics", "quantum", "tracking"]),
     st.text("abcdefxyz_", min_size=3),
 )
 def test_any_unknown_nested_key_is_named(section, key):
@@ -354,5 +359,5 @@ def test_models_are_shown_beside_those_they_are_held_against():
 
 def test_an_unknown_role_is_refused():
     entry = {"name": "qnn", "label": "QNN", "kind": "qnn", "role": "extra", "systems": {"lih": {}}}
-    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser' or 'choice'"):
+    with pytest.raises(ConfigError, match="role: Input should be 'comparison', 'optimiser', 'choice' or 'ablation'"):
         validate(ModelConfig, entry, "qnn")

@@ -12,6 +12,8 @@ measure
     ``each``: keys of the measure, each with the values it takes and their words; the entry stands for one measure
     per combination, and ``{key}`` in its label for the words:
     ``{label: "error, QNN / {against}", each: {against: {nn: NN, mace: MACE}}, …}``.
+    ``family``: measures that are tested together; their intervals are as wide as Holm's procedure asks for, so that no
+    more than one such family in twenty has a false decision.
 rule
     ``interval: [low, high]``: the 95 % interval over seeds must lie inside it; ``at_most`` / ``at_least`` are its
     one-sided forms. Wholly inside: reproduced; wholly outside: not_reproduced; else inconclusive, or
@@ -37,7 +39,9 @@ from scipy import stats
 from qff.config import Name, Strict, read_yaml, validate
 from qff.config.reading import suggest
 from qff.errors import ConfigError
+from qff.multiplicity import holm_levels, p_value
 
+LEVEL = 0.95  # of intervals, of a single measure or of a family as a whole
 VERDICTS = ("reproduced", "reproduced_with_deviation", "not_reproduced", "inconclusive", "not_tested")
 HOLDS = ("reproduced", "reproduced_with_deviation")
 COLUMNS = [
@@ -60,6 +64,9 @@ class Measure(Strict):
     against: Name | None = Field(default=None, description="Model to compare with, paired by seed.")
     against_variant: str | None = Field(default=None, description="Variant of that model, if it differs.")
     combine: Literal["ratio", "difference"] | None = Field(default=None, description="How the two are compared.")
+    family: Name | None = Field(
+        default=None, description="Measures tested together: intervals are widened by Holm's procedure."
+    )
     at_most: float | None = None
     at_least: float | None = None
     refuted_above: float | None = Field(default=None, description="Lower end of the interval that refutes at_most.")
@@ -76,6 +83,8 @@ class Measure(Strict):
                 raise ValueError(f"{name} {own} needs a limit that it lies beyond")
         if self.at_most is None and self.at_least is None:
             raise ValueError("a measure needs at_most, at_least or both")
+        if self.family is not None and (self.combine is None or None not in (self.at_most, self.at_least)):
+            raise ValueError(f"family '{self.family}': its measures compare two models, with one limit")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
             raise ValueError(f"at_least {self.at_least} exceeds at_most {self.at_most}: nothing can satisfy both")
         return self
@@ -164,19 +173,19 @@ def load_claims(path: str | Path) -> dict[str, Claim]:
     return claims
 
 
-def estimate(values: np.ndarray, logarithmic: bool) -> Estimate:
-    """Mean and 95 % interval over seeds; a single value has an unbounded interval.
+def estimate(values: np.ndarray, logarithmic: bool, level: float = LEVEL) -> Estimate:
+    """Mean and interval over seeds; a single value has an unbounded interval.
 
     ``logarithmic``: geometric mean, for positive quantities that vary by factors.
     """
     values = np.asarray(values, dtype=float)
     if logarithmic:
-        inner = estimate(np.log(values), False)
+        inner = estimate(np.log(values), False, level)
         return Estimate(float(np.exp(inner.value)), float(np.exp(inner.low)), float(np.exp(inner.high)), len(values))
     mean = float(values.mean())
     if len(values) < 2:
         return Estimate(mean, -np.inf, np.inf, len(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stats.t.ppf(0.5 + level / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Estimate(mean, mean - half, mean + half, len(values))
 
 
@@ -227,7 +236,9 @@ def _bounds(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[float
     return tuple(float(v.iloc[0]) for v in found) if all(map(len, found)) else None
 
 
-def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[Estimate | None, str]:
+def measure_estimate(
+    metrics: pd.DataFrame, system: str, measure: Measure, level: float = LEVEL
+) -> tuple[Estimate | None, str]:
     """Estimate of a measure and its unit; None if the numbers are not there or not finite."""
     measure = _sized(metrics, system, measure)
     ours = _values(metrics, system, measure.model, measure)
@@ -246,7 +257,33 @@ def measure_estimate(metrics: pd.DataFrame, system: str, measure: Measure) -> tu
     if values.empty or not np.isfinite(values).all():
         return None, unit
     logarithmic = measure.combine != "difference" and bool((values > 0).all())
-    return estimate(values.to_numpy(), logarithmic), unit
+    return estimate(values.to_numpy(), logarithmic, level), unit
+
+
+def family_levels(
+    claims: dict[str, Claim], metrics: pd.DataFrame, stand_ins: dict[str, str]
+) -> dict[tuple[str, int], float]:
+    """(claim, number of the measure) → level of its interval, for every measure of a family that has numbers."""
+    families: dict[str, dict[tuple[str, int], float]] = {}
+    for claim_id, claim in claims.items():
+        for number, measure in enumerate(claim.measures):
+            if measure.family is None:
+                continue
+            found, _ = measure_estimate(metrics, stand_ins.get(claim.system, claim.system), measure)
+            if found is None:
+                continue
+            limit = measure.at_most if measure.at_least is None else measure.at_least
+            points = np.array([found.value, found.low, limit])
+            if measure.combine == "ratio":
+                points = np.log(points)
+            families.setdefault(measure.family, {})[claim_id, number] = p_value(
+                points[0], points[1], found.n_seeds, points[2], LEVEL
+            )
+    return {
+        place: level
+        for members in families.values()
+        for place, level in zip(members, holm_levels(list(members.values()), 1 - LEVEL), strict=True)
+    }
 
 
 def verdict_of(measure: Measure, found: Estimate | None) -> str:
@@ -281,9 +318,13 @@ def judge(
         stand_ins: system of a claim → system that is judged in its place, another set of the same molecule.
     """
     rows, judged = [], {}
+    levels = family_levels(claims, metrics, stand_ins or {})
     for claim_id, claim in claims.items():
         system = (stand_ins or {}).get(claim.system, claim.system)
-        found = [measure_estimate(metrics, system, m) for m in claim.measures]
+        found = [
+            measure_estimate(metrics, system, m, levels.get((claim_id, k), LEVEL))
+            for k, m in enumerate(claim.measures)
+        ]
         judged[claim_id] = system, found, [verdict_of(m, e) for m, (e, _) in zip(claim.measures, found, strict=True)]
     for claim_id, claim in claims.items():
         system, found, verdicts = judged[claim_id]

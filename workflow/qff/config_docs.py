@@ -73,6 +73,9 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `kernel` | `centres` | | number of kernels, on the first training frames |
 | | `length_scales` | [0.5, 1, 1.5, 2, 3] | widths to choose from by validation, in units of the scaled coordinates |
 | | `symmetric` | false | average over permutations of equal atoms, in bonds and angles |
+| `fourier` | `functions` | | cosines and sines of the circuit's lowest frequencies, the constant included; else as `qnn` |
+| `random_circuit` | `functions` | | observables that are read out, the constant included; else as `qnn`, whose initial angles stay |
+| | `draw` | 0 | another number, other random angles and observables |
 | `central_atom` | `circuit` | | as `qnn`; its features are the vectors (Å) from the first atom to the others |
 | | `initial_center` | 0 | mean of the initial parameters |
 | | `initial_spread` | 0.1 | standard deviation of the initial parameters |
@@ -86,13 +89,13 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `atomic_circuits` | `heads` | | circuits for every element; descriptors as those of `behler_parrinello` |
 | | `n_qubits` | | qubits of a circuit |
 | | `layers` | | layers of the circuit `reuploading` |
-| | `core` | circuit | circuit, or tanh, the mean of tanh over the same angles |
+| | `core` | circuit | circuit, or the mean of tanh or cosine over the same angles |
 | | `entangling` | true | false: no entangling gates |
 | | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
 
 `mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
 
-`polynomial` and `kernel` are linear in what is fitted: least squares minimises the loss of `training` in closed form,
+`polynomial`, `kernel`, `fourier` and `random_circuit` are linear in what is fitted: least squares minimises the loss of `training` in closed form,
 with the ridge that validates best, and the optimiser and its steps have no say.
 """
 

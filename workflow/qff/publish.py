@@ -19,7 +19,7 @@ from qff.errors import DataError, QffError
 from qff.provenance import file_digest, write_json
 from qff.report.provenance import merged, read_records, shown
 
-STAGES = ("reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "claims")
+STAGES = ("reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "quantum", "claims")
 FILES = ("claims.csv", "metrics.csv", "config.yaml")
 ASIDE = ".new-"  # folder in which a record is assembled
 LARGEST_RECORD = 16_000_000  # bytes; it is kept in git
@@ -43,6 +43,7 @@ def check_complete(results: Path) -> list[dict]:
         "capacity": config["capacity"]["models"],
         "scaling": (config["scaling"]["sizes"] and config["scaling"]["models"]) or config["scaling"].get("sweeps"),
         "dynamics": config["dynamics"]["models"],
+        "quantum": config.get("quantum", {}).get("models"),  # records of before it had one
     }
     if lost := [s for s in STAGES if s not in found and optional.get(s, True)]:
         raise DataError(f"{results}: no run record of {', '.join(lost)}; run the study to its end (make study)")

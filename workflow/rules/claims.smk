@@ -18,6 +18,7 @@ rule collect_metrics:
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=SCALED),
             *expand(f"{RESULTS}/transfer/{{model}}/metrics.csv", model=CONFIG.transfer.models),
             *dynamics_of(SIMULATED, "metrics.csv"),
+            *measured_of(MEASURED, "metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

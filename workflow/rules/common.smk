@@ -17,7 +17,7 @@ except QffError as error:
 
 CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
-STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "claims"]
+STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "quantum", "claims"]
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -39,6 +39,8 @@ CHECKED = [name for name in CONFIG.systems if STUDY.systems[name].reference.chec
 # More atoms, at a level that can be computed: dynamics beside a fit to the labels.
 MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.internal]
 SIMULATED = [*SCANS, *MOLECULES]
+# Systems whose QNNs are run with shots and noise.
+MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -125,6 +127,18 @@ def point_of(wildcards):
     return BY_KEY[wildcards.system, wildcards.model, wildcards.variant, int(wildcards.n_train)]
 
 
+def twins_of(wildcards):
+    """Trained potential of the classical twin, whose time is shown beside; none if it is not trained for the system."""
+    twin = [name for name in STUDY.models_of(wildcards.system, CONFIG.models) if name == CONFIG.quantum.twin]
+    return expand(f"{RESULTS}/train/{wildcards.system}/{{model}}/model_s0.safetensors", model=twin)
+
+
+def measured_of(systems, file):
+    """A file of every job with shots and noise of some systems."""
+    folders = [f"{RESULTS}/quantum/{{system}}/{{model}}/{part}{file}" for part in ("", "measured/")]
+    return [f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)]
+
+
 def points_of(system, file):
     """A file of every point of the learning curves of a system."""
     return [f"{POINT_FOLDER}/{p}/{file}" for p in SPACE[SPACE.system == system].instance_patterns]
@@ -174,6 +188,8 @@ def records_of(wildcards):
         )
     if wildcards.stage == "dynamics":
         return dynamics_of(SIMULATED, "run.json")
+    if wildcards.stage == "quantum":
+        return measured_of(MEASURED, "run.json")
     records = expand(of_each_system, system=STUDIED)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)

@@ -18,7 +18,7 @@ TRACKED = [
 PAGE = [p for p in Path(workflow.basedir, "workflow/qff/report").iterdir() if p.suffix in {".html", ".css", ".js"}]
 
 # Figure of test errors → role of the models that it shows.
-ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice"}
+ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice", "ablations": "ablation"}
 
 # Kind of figure → systems that it is drawn for.
 KINDS = {
@@ -29,6 +29,7 @@ KINDS = {
     "optimiser_curves": with_models("optimiser", iterated),
     **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
     "learning_curves": SCALED,
+    "hardware": MEASURED,
     "dynamics": SCANS,
     "vibrations": MOLECULES,
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
@@ -291,6 +292,39 @@ rule plot_dynamics:
         models=lambda w: STUDY.models_of(w.system, CONFIG.dynamics.models),
     script:
         "../scripts/plot_dynamics.py"
+
+
+rule plot_hardware:
+    """Standard errors, noise, measured dynamics and gradients of the first QNN."""
+    input:
+        **{
+            name: lambda w, path=path: (
+                f"{RESULTS}/quantum/{w.system}/{STUDY.models_of(w.system, CONFIG.quantum.models)[0]}/{path}.csv"
+            )
+            for name, path in {
+                "shots": "shots",
+                "noise": "noise",
+                "temperature": "measured/temperature",
+                "gradients": "measured/gradients",
+            }.items()
+        },
+    output:
+        svg=report(
+            f"{FIGURES}/hardware_{{system}}.svg",
+            caption="../report/hardware.rst",
+            category="Quantum hardware",
+            labels={"system": "{system}", "figure": "shots and noise"},
+        ),
+        png=f"{FIGURES}/hardware_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_hardware/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_hardware/{{system}}.tsv"
+    params:
+        context=context("qff.stages.plots.hardware"),
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/plot_hardware.py"
 
 
 rule plot_vibrations:

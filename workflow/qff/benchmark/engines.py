@@ -14,7 +14,7 @@ from qff.benchmark.workloads import Workload
 
 LIMITS = {
     "pennylane-lightning": "first derivatives only (adjoint), frame by frame",
-    "qiskit-aer": "values only, frame by frame",
+    "qiskit-aer": "values only, but W8: forces by parameter shift; one transpiled circuit, angles bound for all frames",
     "qiskit-machine-learning": "a share of the pairs, time scaled up",
 }
 QISKIT_PAIRS = 2
@@ -136,8 +136,10 @@ def _aer(circuit, theta, phi, task):
     from qff.engines import build_engine
 
     model = build_engine("aer", circuit)
-    given = torch.tensor(theta), torch.tensor(phi[None])
-    return lambda: model.evaluate(*given)[0].numpy()
+    given = [torch.tensor(theta), torch.tensor(phi[None])]
+    if task == "force":
+        given.append(torch.eye(phi.shape[1], dtype=torch.float64).expand(1, len(phi), -1, -1))
+    return lambda: np.concatenate([x.reshape(-1).numpy() for x in model.evaluate(*given) if x is not None])
 
 
 def _qiskit_machine_learning(circuit, theta, phi, task):

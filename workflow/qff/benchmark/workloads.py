@@ -56,6 +56,10 @@ WORKLOADS = {
         ),
         Workload("W6-h2o", "one MD force call, H2O", H2O, 1, task="force", peers=(*EXACT[:2], FIRST[0])),
         Workload("W6-ethanol", "one MD force call, ethanol", ETHANOL, 9, task="force", peers=(*EXACT[:2], FIRST[0])),
+        Workload(
+            "W8", "energies and forces of 10 frames of H2O: 790 circuits by parameter shift", H2O, 10, task="force",
+            peers=FIRST[1:],
+        ),
         Workload("W7-W1", "W1 on two threads", H2O, 300, threads=2, peers=EXACT[:1]),
         Workload("W7-W2", "W2 on two threads", H3O, 500, threads=2, peers=EXACT[:1]),
         Workload("W7-W3", "W3 on two threads", ETHANOL, 90, threads=2, peers=EXACT[:1]),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qff.config.points import VARIANTS, Point, read_sweep
+from qff.config.quantum import QuantumConfig
 from qff.config.reading import read_yaml, suggest, validate, with_types
 from qff.config.study import (
     BESIDE,
@@ -52,6 +53,7 @@ __all__ = [
     "MoleculesConfig",
     "Name",
     "Point",
+    "QuantumConfig",
     "ReferenceConfig",
     "Rmd17Config",
     "Role",
@@ -89,6 +91,8 @@ class Study(Strict):
             ("capacity.models", config.capacity.models, config.models),
             ("scaling.models", config.scaling.models, self.models),
             ("dynamics.models", config.dynamics.models, config.models),
+            ("quantum.models", config.quantum.models, config.models),
+            ("quantum.twin", [config.quantum.twin] if config.quantum.twin else [], self.models),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
             ("transfer", config.transfer.systems, self.systems),

@@ -6,17 +6,25 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from qff.config.quantum import QuantumConfig
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
 MIN_STEPS = 100  # of a trajectory of a molecule
-Role = Literal["comparison", "optimiser", "choice"]
+Role = Literal["comparison", "optimiser", "choice", "ablation"]
 ROLES: tuple[Role, ...] = get_args(Role)
 BESIDE: dict[Role, tuple[str, ...]] = {  # models of the comparison that those of another role are held against
     "comparison": (),
     "optimiser": ("qnn", "nn", "nn_biased"),
     "choice": ("qnn",),
+    "ablation": ("qnn", "qnn_separable", "nn", "nn_biased"),
 }
-CLOSED_FORM = ("polynomial", "kernel", "mean")  # kinds of model that least squares fits, without an optimiser
+CLOSED_FORM = (
+    "polynomial",
+    "kernel",
+    "mean",
+    "fourier",
+    "random_circuit",
+)  # kinds of model that least squares fits, without an optimiser
 EVERY_SYSTEM = "default"  # in place of a system: settings for all that have none of their own
 RESERVED_PROFILES = ("published", "mlartifacts")  # folders of results/ that are not a run's
 
@@ -26,12 +34,12 @@ class ModelConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     kind: str = Field(
         description="Class of model, `workflow/qff/models/registry.py`: qnn, nn, behler_parrinello, polynomial, kernel, mean, "
-        "central_atom, neighbour_pairs, atomic_circuits."
+        "central_atom, neighbour_pairs, atomic_circuits, fourier, random_circuit."
     )
     role: Role = Field(
         default="comparison",
-        description="Where it is shown: `comparison` of the models, study of the `optimiser`, or sensitivity to a "
-        "`choice` of ours.",
+        description="Where it is shown: `comparison` of the models, study of the `optimiser`, sensitivity to a `choice` "
+        "of ours, or `ablation` of the quantum part.",
     )
     systems: dict[str, dict[str, Any]] = Field(
         min_length=1,
@@ -258,6 +266,7 @@ class Config(Strict):
     scaling: ScalingConfig = ScalingConfig()
     transfer: TransferConfig = TransferConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
+    quantum: QuantumConfig = QuantumConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")

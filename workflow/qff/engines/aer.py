@@ -1,50 +1,80 @@
-"""The circuit on Qiskit-Aer, through OpenQASM: exact statevector, finite shots, noise.
+"""The circuit on Qiskit-Aer: exact statevector, finite shots, noise.
 
 Slow and independent: every value is one circuit execution; derivatives come from the parameter-shift rule on the
-encoding gates, as on a device. Gradients in ``theta`` are not available.
+encoding gates, as on a device. The circuit is transpiled once; its angles are bound for all frames and shifts of a call
+together. Gradients in ``theta`` are not available.
 """
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
-import pennylane as qml
 import torch
 
 from qff.circuits import Circuit
-from qff.engines.program import record
-from qff.errors import ConfigError, UnsupportedOperation
+from qff.engines.coupling import coupling_map
+from qff.engines.noise import BASIS_GATES, noise_model
+from qff.engines.program import capture
+from qff.engines.qiskit import Template, commuting_groups, folded, measured, observable
+from qff.engines.shifts import EncodingShifts, feature_frequencies, general_rule
+from qff.errors import ConfigError
 
-_SHIFTABLE = {"RX", "RY", "RZ", "IsingXX", "IsingYY", "IsingZZ", "MultiRZ", "PauliRot"}
-_BASIS_GATES = ["rz", "sx", "x", "cx"]  # of the noisy device
-_NOISE = ("one_qubit", "two_qubit", "readout")
+RULES = ("gate", "feature")
+BATCH = 2048  # circuits that are bound and run together
+DENSE = 8  # qubits up to which noise acts on a density matrix; more are sampled, shot by shot
 
 
 class AerEngine:
     """Same ``evaluate`` as the batched engine, without gradients in ``theta``.
 
     Args:
-        shots: measurements per Pauli word of the observable; None for exact expectation values.
-        noise: error probabilities ``one_qubit`` and ``two_qubit`` (depolarising, on every gate after compilation to
-            rz, sx, x, cx; rz is free) and ``readout`` (bit flip, seen with shots only).
+        shots: measurements of every circuit (words of the observable that commute qubit by qubit share one); None for
+            exact expectation values.
+        noise: see :func:`qff.engines.noise.check_noise`; gates are compiled to rz, sx, x, cx first. Without shots,
+            readout errors multiply a word of weight w by (1 - 2p)^w, their mean effect.
         seed: of the simulated measurements.
+        rule: ``gate`` shifts one encoding gate after the other, ``feature`` all gates of a feature together.
+        folding: odd factor of noise amplification (:func:`qff.engines.qiskit.folded`).
+        line: qubits sit on a line, and gates between others need swaps.
 
     Raises:
-        ConfigError: a kind of noise that is not one of these, or a probability outside [0, 1].
+        ConfigError: no shots, an unknown rule, an even folding, impossible noise.
     """
 
     def __init__(
-        self, circuit: Circuit, shots: int | None = None, noise: dict[str, float] | None = None, seed: int = 0
+        self,
+        circuit: Circuit,
+        shots: int | None = None,
+        noise: dict[str, float] | None = None,
+        seed: int = 0,
+        rule: str = "gate",
+        folding: int = 1,
+        line: bool = False,
     ):
         from qiskit_aer import AerSimulator
 
-        self.circuit = circuit
-        self.shots = shots
-        self._noise = _noise_model(noise) if noise else None
+        if shots is not None and (isinstance(shots, bool) or not isinstance(shots, int) or shots < 1):
+            raise ConfigError(f"shots = {shots}: must be a whole number of at least 1, or None for exact values")
+        if rule not in RULES:
+            raise ConfigError(f"rule '{rule}' of the parameter shift is unknown; known: {', '.join(RULES)}")
+        if folding < 1 or folding % 2 == 0:
+            raise ConfigError(f"folding = {folding}: a circuit and its inverse give odd factors of at least 1")
+        self.circuit, self.shots, self._rule = circuit, shots, rule
+        self._captured = capture(circuit)
+        self.shifts = EncodingShifts(self._captured)
+        self._terms = observable(self._captured)
+        self._groups = commuting_groups([word for word, _ in self._terms])
+        self._readout = (noise or {}).get("readout", 0.0)
         self._seed = np.random.SeedSequence(seed)
-        method = "density_matrix" if noise and not shots else "statevector"
-        self._simulator = AerSimulator(method=method, noise_model=self._noise)
+        self._template = Template(self.shifts)
+        compiled = noise is not None or line
+        self._compiled = self._transpile(folded(self._template.circuit, folding), compiled, line)
+        dense = noise is not None and circuit.n_qubits <= DENSE
+        self._simulator = AerSimulator(
+            method="density_matrix" if dense else "statevector",
+            noise_model=noise_model(noise) if noise is not None else None,
+            runtime_parameter_bind_enable=True,
+            max_parallel_threads=1,
+        )
 
     def evaluate(
         self, theta: torch.Tensor, phi: torch.Tensor, dphi: torch.Tensor | None = None
@@ -52,95 +82,91 @@ class AerEngine:
         """See :meth:`qff.engines.batched.BatchedEngine.evaluate`.
 
         Raises:
-            UnsupportedOperation: features enter a gate without a two-term parameter-shift rule.
+            UnsupportedOperation: features enter in a way that has no such shift rule.
         """
-        tapes, weights = [], []  # weights: (member, frame, direction or -1, factor)
+        f, df = [], []
         for s in range(len(theta)):
-            for b in range(phi.shape[1]):
-                angles = phi[s % len(phi), b].detach().clone().requires_grad_(True)
-                tape = record(self.circuit, theta[s].detach(), angles)
-                tapes.append(_detached(tape))
-                weights.append((s, b, -1, 1.0))
-                if dphi is not None:
-                    for shifted, factor, slope in self._shifts(tape, angles):
-                        for k, rate in enumerate((dphi[s % len(dphi), b] @ slope).tolist()):
-                            if rate != 0.0:
-                                tapes.append(shifted)
-                                weights.append((s, b, k, factor * rate))
-        values = self._run(tapes)
-        f = torch.zeros(len(theta), phi.shape[1], dtype=torch.float64)
-        df = None if dphi is None else torch.zeros(*f.shape, dphi.shape[2], dtype=torch.float64)
-        for (s, b, k, weight), value in zip(weights, values, strict=True):
-            target = f[s] if k < 0 else df[s, :, k]
-            target[b] += weight * value
-        return f, df
-
-    def _shifts(self, tape, angles):
-        """(shifted tape, ±½, dα/dφ) for every gate whose angle α depends on the features."""
-        for index, operation in enumerate(tape.operations):
-            if not any(getattr(p, "requires_grad", False) for p in operation.parameters):
+            angles, features = theta[s].detach().numpy(), phi[s % len(phi)].detach().numpy()
+            if dphi is None:
+                f.append(self._values(angles, self.shifts.inputs(angles, features)))
                 continue
-            if operation.name not in _SHIFTABLE:
-                raise UnsupportedOperation(
-                    f"circuit '{self.circuit.name}': features enter '{operation.name}', which has no two-term "
-                    "parameter-shift rule; encode with Pauli rotations"
-                )
-            (slope,) = torch.autograd.grad(operation.parameters[0], angles, retain_graph=True)
-            for sign in (1, -1):
-                operations = list(tape.operations)
-                moved = operation.parameters[0].detach() + sign * np.pi / 2
-                operations[index] = qml.ops.functions.bind_new_parameters(operation, [moved])
-                yield _detached(qml.tape.QuantumScript(operations, tape.measurements)), 0.5 * sign, slope
+            value, slope = (self._by_gate if self._rule == "gate" else self._by_feature)(angles, features)
+            f.append(value)
+            df.append(np.einsum("bkf,bf->bk", dphi[s % len(dphi)].detach().numpy(), slope))
+        return torch.from_numpy(np.stack(f)), None if dphi is None else torch.from_numpy(np.stack(df))
 
-    def _run(self, tapes) -> np.ndarray:
-        """Expectation value of the observable for every tape."""
+    def n_circuits(self, derivatives: bool = True) -> int:
+        """Circuits of one frame, one for every group of commuting words: of its value, or of its slopes too."""
+        if not derivatives:
+            return len(self._groups)
+        return len(self._groups) * (1 + 2 * len(self.shifts.slots))
+
+    def _by_gate(self, theta, phi) -> tuple[np.ndarray, np.ndarray]:
+        """f (B,) and ∂f/∂φ (B, F)."""
+        slopes = self.shifts.slopes(theta, phi)
+        circuits = self.shifts.shifted(self.shifts.inputs(theta, phi))
+        values = self._values(theta, circuits.reshape(-1, circuits.shape[2])).reshape(circuits.shape[:2])
+        ahead, behind = np.split(values[:, 1:], 2, axis=1)
+        return values[:, 0], 0.5 * np.einsum("bg,bgf->bf", ahead - behind, slopes)
+
+    def _by_feature(self, theta, phi) -> tuple[np.ndarray, np.ndarray]:
+        """The same, shifting features."""
+        rules = [general_rule(feature_frequencies(self._captured, k)) for k in range(phi.shape[1])]
+        moves = [shift * np.eye(phi.shape[1])[k] for k, (shifts, _) in enumerate(rules) for shift in shifts]
+        moved = phi[:, None] + np.array([np.zeros(phi.shape[1]), *moves])
+        inputs = self.shifts.inputs(theta, moved.reshape(-1, phi.shape[1]))
+        values = self._values(theta, inputs).reshape(moved.shape[:2])
+        ends = np.cumsum([1, *(len(shifts) for shifts, _ in rules)])
+        slopes = [values[:, ends[k] : ends[k + 1]] @ weights for k, (_, weights) in enumerate(rules)]
+        return values[:, 0], np.stack(slopes, 1)
+
+    def _values(self, theta: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+        """Expectation values (N,) of circuits given by their inputs (N, M)."""
+        angles = self._template.angles(theta, inputs)
+        return np.concatenate([self._run(angles[k : k + BATCH]) for k in range(0, len(angles), BATCH)])
+
+    def _run(self, angles: np.ndarray) -> np.ndarray:
+        bound = {p: angles[:, k].tolist() for k, p in enumerate(self._template.parameters)}
+        seed = int(self._seed.spawn(1)[0].generate_state(1)[0])
+        result = self._simulator.run(
+            self._compiled, shots=self.shots or 1, seed_simulator=seed,
+            parameter_binds=[bound] * len(self._compiled) if bound else None,
+        ).result()  # fmt: skip
+        if not result.success:
+            raise RuntimeError(f"Aer: {result.status}")
+        n = len(angles)  # results come circuit by circuit; without free angles all frames are one
+        count = n if bound else 1
+        total = np.zeros(count)
+        if self.shots is None:
+            total += [result.data(k)["value"] for k in range(count)]
+            return np.broadcast_to(total, n)
+        for number, group in enumerate(self._groups):
+            for k in range(count):
+                counts = result.get_counts(number * count + k)
+                total[k] += sum(self._terms[t][1] * _parity(counts, self._terms[t][0]) for t in group)
+        return np.broadcast_to(total, n)
+
+    def _transpile(self, circuit, compiled: bool, line: bool) -> list:
+        """One circuit with its exact value, or one per group of words with measurements."""
         from qiskit import transpile
         from qiskit.quantum_info import SparsePauliOp
 
-        terms = self._terms(tapes[0])
-        gates = {"basis_gates": _BASIS_GATES, "optimization_level": 1} if self._noise else {"optimization_level": 0}
-        circuits = transpile([self._circuit(t) for t in tapes], seed_transpiler=0, **gates)
-        if self.shots is None:
-            for circuit in circuits:
-                circuit.save_expectation_value(SparsePauliOp.from_list(terms), circuit.qubits, label="value")
-        else:
-            measured = [_measured(circuit, word) for circuit in circuits for word, _ in terms]
-            circuits = transpile(measured, seed_transpiler=0, **gates)
-        seed = int(self._seed.spawn(1)[0].generate_state(1)[0])
-        result = self._simulator.run(circuits, shots=self.shots, seed_simulator=seed).result()
-        if self.shots is None:
-            return np.array([result.data(i)["value"] for i in range(len(circuits))])
-        means = [_parity(result.get_counts(i), terms[i % len(terms)][0]) for i in range(len(circuits))]
-        return np.array(means).reshape(-1, len(terms)) @ np.array([np.real(c) for _, c in terms])
+        def ready(what):
+            if not compiled:
+                return transpile(what, optimization_level=0, seed_transpiler=0)
+            place = coupling_map("line", circuit.num_qubits, circuit.num_qubits) if line else None
+            return transpile(
+                what, basis_gates=BASIS_GATES, coupling_map=place, optimization_level=1, seed_transpiler=0
+            )
 
-    def _terms(self, tape) -> list[tuple[str, complex]]:
-        """The observable in Qiskit's order: the last letter is the first qubit."""
-        found = []
-        for word, coefficient in qml.pauli.pauli_sentence(tape.measurements[0].obs).items():
-            letters = "".join(word.get(wire, "I") for wire in range(self.circuit.n_qubits))
-            found.append((letters[::-1], complex(coefficient)))
-        return found
-
-    def _circuit(self, tape):
-        from qiskit import qasm2
-
-        unmeasured = qml.tape.QuantumScript(tape.operations)
-        text = qml.to_openqasm(unmeasured, wires=range(self.circuit.n_qubits), measure_all=False, rotations=False)
-        text = re.sub(r"^gphase.*\n", "", text, flags=re.MULTILINE)  # no such gate in OpenQASM 2, and not observable
-        return qasm2.loads(text, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
-
-
-def _measured(circuit, word: str):
-    """The circuit with every qubit measured in the basis of a Pauli word."""
-    found = circuit.copy()
-    found.remove_final_measurements()
-    for qubit, letter in enumerate(reversed(word)):
-        if letter == "Y":
-            found.sdg(qubit)
-        if letter in "XY":
-            found.h(qubit)
-    found.measure_all()
-    return found
+        if self.shots is not None:
+            return [ready(measured(circuit, [self._terms[t][0] for t in group])) for group in self._groups]
+        found = ready(circuit)
+        terms = [(w, c * (1 - 2 * self._readout) ** (len(w) - w.count("I"))) for w, c in self._terms]
+        operator = SparsePauliOp.from_list(terms)
+        operator = operator if found.layout is None else operator.apply_layout(found.layout)
+        found.save_expectation_value(operator, found.qubits, label="value")
+        return [found]
 
 
 def _parity(counts: dict[str, int], word: str) -> float:
@@ -150,32 +176,3 @@ def _parity(counts: dict[str, int], word: str) -> float:
         for bits, n in counts.items()
     )
     return total / sum(counts.values())
-
-
-def _noise_model(noise: dict[str, float]):
-    from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
-
-    for name, probability in noise.items():
-        if name not in _NOISE:
-            raise ConfigError(f"noise '{name}' is unknown; known: {', '.join(_NOISE)}")
-        if not 0 <= probability <= 1:
-            raise ConfigError(f"noise '{name}': {probability} is no probability")
-    model = NoiseModel(basis_gates=_BASIS_GATES)
-    if p := noise.get("one_qubit", 0.0):
-        model.add_all_qubit_quantum_error(depolarizing_error(p, 1), ["sx", "x"])
-    if p := noise.get("two_qubit", 0.0):
-        model.add_all_qubit_quantum_error(depolarizing_error(p, 2), ["cx"])
-    if p := noise.get("readout", 0.0):
-        model.add_all_qubit_readout_error(ReadoutError([[1 - p, p], [p, 1 - p]]))
-    return model
-
-
-def _detached(tape):
-    """Tape with plain floats as angles."""
-    operations = [
-        qml.ops.functions.bind_new_parameters(o, [torch.as_tensor(p).detach().numpy() for p in o.parameters])
-        if o.num_params
-        else o
-        for o in tape.operations
-    ]
-    return qml.tape.QuantumScript(operations, tape.measurements)

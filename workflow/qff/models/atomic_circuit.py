@@ -10,7 +10,7 @@ from qff.engines import build_engine
 from qff.errors import ConfigError
 from qff.models.behler_parrinello import BehlerParrinello
 
-_CORES = ("circuit", "tanh")
+_CORES = ("circuit", "tanh", "cosine")
 
 
 class AtomicCircuits(BehlerParrinello):
@@ -19,6 +19,8 @@ class AtomicCircuits(BehlerParrinello):
     All angles of the circuit ``reuploading`` are data: what is trained are W, c, s and b, per element. The number of
     parameters and the body order of the features do not depend on the circuit, so that the twin ``core: tanh``, the mean
     of tanh over the same angles, differs in nothing but the circuit, and ``entangling: false`` in nothing but its gates.
+    ``core: cosine`` is its surrogate, a Fourier series with the frequencies of single angles alone: every angle of this
+    circuit has no other frequency than 1, and products of several are left out.
 
     The descriptor has the settings of :class:`BehlerParrinello`.
 
@@ -26,7 +28,7 @@ class AtomicCircuits(BehlerParrinello):
         heads: H.
         n_qubits: of every circuit.
         layers: of the circuit.
-        core: circuit or tanh.
+        core: circuit, tanh or cosine.
         entangling: false leaves the gates between qubits out.
         initial_spread: of the angles over atoms, at the start (rad).
     """
@@ -47,7 +49,8 @@ class AtomicCircuits(BehlerParrinello):
             entangling=settings.get("entangling", True),
         )
         self._n_angles = circuit.n_features
-        self._core = _mean_tanh if core == "tanh" else _without_parameters(build_engine("batched", circuit))
+        classical = {"tanh": _mean_tanh, "cosine": _mean_cosine}
+        self._core = classical.get(core) or _without_parameters(build_engine("batched", circuit))
 
     def _network_size(self, element):
         return self._heads * (self._n_angles * (self._widths[element] + 1) + 1) + 1
@@ -109,6 +112,11 @@ def _mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of tanh over the angles (S, B, F), (S, B), and its slopes."""
     t = torch.tanh(angles)
     return t.mean(-1), (1 - t * t) / angles.shape[-1]
+
+
+def _mean_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the cosines of the angles (S, B, F), (S, B), and its slopes."""
+    return angles.cos().mean(-1), -angles.sin() / angles.shape[-1]
 
 
 def _without_parameters(engine):

@@ -73,7 +73,9 @@ class QNN(CircuitArchitecture):
             raise ConfigError(f"unknown feature_map '{name}'; known: {', '.join(FEATURE_MAPS)}")
         self._map = FEATURE_MAPS[name]
         self._input_scale = float(options.pop("input_scale", 1.0))
-        self.circuit = build_circuit(options.pop("circuit"), **options)
+        self.circuit_name = options.pop("circuit")
+        self.circuit_settings = options
+        self.circuit = build_circuit(self.circuit_name, **options)
         self.engine = build_engine(engine, self.circuit)
         if self._center not in ("zero", "echo") or (self._center == "echo" and self.circuit.echo is None):
             raise ConfigError(
@@ -97,6 +99,10 @@ class QNN(CircuitArchitecture):
             return rng.uniform(0, 2 * np.pi, self.n_parameters)
         center = self.circuit.echo if self._center == "echo" else 0.0
         return rng.normal(center, self._spread, self.n_parameters)
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Encoding angles (B, F) of scaled coordinates (B, K)."""
+        return self._map(self._input_scale * x)[0]
 
     def inputs(self, positions):
         x, gradient = self.system.scaled_coordinates(positions)

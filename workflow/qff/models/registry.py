@@ -11,12 +11,14 @@ def _kinds() -> dict:
     from qff.models.atomic_circuit import AtomicCircuits
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.central_atom import CentralAtom
+    from qff.models.fourier import FourierSeries
     from qff.models.kernel import Kernel
     from qff.models.mean import MeanPredictor
     from qff.models.neighbour_pairs import NeighbourPairs
     from qff.models.nn import NeuralNetwork
     from qff.models.polynomial import Polynomial
     from qff.models.qnn import QNN
+    from qff.models.random_circuit import RandomCircuit
 
     return {
         "qnn": QNN,
@@ -24,8 +26,10 @@ def _kinds() -> dict:
         "atomic_circuits": AtomicCircuits,
         "behler_parrinello": BehlerParrinello,
         "central_atom": CentralAtom,
+        "fourier": FourierSeries,
         "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
+        "random_circuit": RandomCircuit,
         "kernel": Kernel,
         "mean": MeanPredictor,
     }

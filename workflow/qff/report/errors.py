@@ -12,6 +12,7 @@ TITLES = {
     "comparison": "Errors on the test set",
     "optimiser": "Optimiser study",
     "choice": "Sensitivity to our choices",
+    "ablation": "Without the quantum part",
 }
 OPTIMISERS = {
     "adam": "Adam",

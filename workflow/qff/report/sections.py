@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
-from qff.report import errors, molecules, tables
+from qff.report import errors, hardware, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
 from qff.report.reference import reference_tables
@@ -45,6 +45,16 @@ KINDS = {
         "Test errors by choice",
         "Energy and force RMSE on the test set of {label}, for every variant of the QNN and seed, on logarithmic axes.",
         "evaluate/{system}/<model>/metrics.csv and intervals.csv",
+    ),
+    "ablations": (
+        "Test errors without the quantum part",
+        "Energy and force RMSE on the test set of {label}, for the QNN, its ablations and networks, on logarithmic axes.",
+        "evaluate/{system}/<model>/metrics.csv and intervals.csv",
+    ),
+    "hardware": (
+        "Shots and noise",
+        "Standard errors of {label} against shots, errors against noise, temperature of measured dynamics, gradients.",
+        "quantum/{system}/<model>/shots.csv, noise.csv, measured/temperature.csv and measured/gradients.csv",
     ),
     "errors": (
         "Test errors",
@@ -171,7 +181,7 @@ def sections(
         """Content of a section on the errors of the models of a role."""
 
         def content(system, numbers):
-            labels, source = {m: study.models[m] for m in study.shown[system][role]}, f"{where}/metrics.csv"
+            labels, source = {m: study.models[m] for m in study.shown[system].get(role, [])}, f"{where}/metrics.csv"
             main = errors.errors_table(numbers, labels, errors.trained(records, system), role, source)
             return words(numbers), [main, errors.other_sets_table(numbers, labels, source)]
 
@@ -197,6 +207,18 @@ def sections(
         found = tables.dynamics_tables(numbers, study.models, f"{where}/metrics.csv")
         return _dynamics_words(study.config["dynamics"], numbers), found
 
+    def quantum(system, numbers):
+        settings = study.config["quantum"]
+        folders = {m: results / "quantum" / system / m for m in settings["models"]}
+        times = [pd.read_csv(f / "timing.csv") for f in folders.values() if (f / "timing.csv").is_file()]
+        if not times:
+            return [], []
+        found = pd.concat(times, ignore_index=True).drop_duplicates("model")
+        done = [m for m, folder in folders.items() if (folder / "timing.csv").is_file()]
+        return hardware.hardware_words(settings), hardware.hardware_tables(
+            numbers, done, study.models, found, f"{where}/metrics.csv and {where}/quantum/{system}/"
+        )
+
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
         section("reference", "Reference", ("reference",), reference),
@@ -209,6 +231,8 @@ def sections(
             of_role("optimiser", lambda _: errors.optimiser_words()),
         ),
         section("sensitivity", "Sensitivity to our choices", ("choices",), of_role("choice", lambda _: [])),
+        section("ablation", "Is it quantum?", ("ablations",), of_role("ablation", lambda _: [])),
+        section("quantum", "On a quantum computer", ("hardware",), quantum),
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),

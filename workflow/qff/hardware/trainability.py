@@ -1,0 +1,31 @@
+"""Gradients at random parameters: do they vanish with qubits and depth (barren plateaus)?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from qff.circuits import build_circuit
+from qff.engines import build_engine
+
+
+def gradient_variance(circuit: str, settings: dict, samples: int, rng: np.random.Generator) -> float:
+    """Variance of ∂f/∂θ_k over random parameters and features, mean over the parameters that matter (McClean et al., Nat.
+    Commun. 9, 4812, 2018).
+
+    Parameters uniform in 0 … 2π, features normal with a spread of 1; parameters outside the light cone of the readout,
+    whose gradient is always 0, are left out.
+    """
+    built = build_circuit(circuit, **settings)
+    engine = build_engine("batched", built)
+    theta = torch.tensor(rng.uniform(0, 2 * np.pi, (samples, built.n_parameters)))
+    phi = torch.tensor(rng.normal(size=(samples, 1, built.n_features)))
+    gradients = engine.jacobian(theta, phi)[1][:, 0].numpy()  # (S, P)
+    variance = gradients.var(0)
+    return float(variance[variance > 1e-20].mean())
+
+
+def decay_per_qubit(qubits: list[int], variances: list[float]) -> float:
+    """Slope of log2 of the variance against the number of qubits: -1 or steeper for a barren plateau, whose variance is
+    exponentially small; 0 for none."""
+    return float(np.polyfit(qubits, np.log2(variances), 1)[0])

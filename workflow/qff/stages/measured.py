@@ -1,0 +1,184 @@
+"""Stage 8b: dynamics and training with a finite number of shots, and gradients at random parameters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from qff.config import QuantumConfig, validate
+from qff.config.quantum import MeasuredDynamicsConfig, TrainabilityConfig
+from qff.data import LabelledFrames, read_frames
+from qff.evaluation import errors, predictions
+from qff.hardware import spsa
+from qff.hardware.dynamics import NoisyPath, Thermostat, observables, simulate
+from qff.hardware.shots import ShotPotential, ShotSampler
+from qff.hardware.trainability import decay_per_qubit, gradient_variance
+from qff.jobs import progress
+from qff.metrics import metric_rows, metric_table
+from qff.models import Potential, load
+from qff.models.qnn import QNN
+from qff.provenance import write_csv
+from qff.randomness import generator
+from qff.stages.common import Context, flat, read_splits, system_from
+from qff.training.ensemble import initial_ensemble
+from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2
+
+EXACT = "exact"  # in place of a number of shots
+EQUIVARIANT = "equivariant"  # circuit beside the model's own, whose gradients are said not to vanish (Le et al. 2025)
+SHOWN_POINTS = 60  # of the temperature over time
+
+
+def simulate_measured(
+    *, context: dict, system: str, config: dict, settings: dict, labels_path: str, splits_path: str, model_paths: list[str],
+    temperature_path: str, gradients_path: str, metrics_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Trajectories with measured forces (of the first seed), SPSA (of several), gradients of the model's kind of circuit."""
+    options = validate(QuantumConfig, settings, "quantum")
+    place, molecule = Context(**context), system_from(system, config)
+    frames = read_frames(labels_path, molecule.symbols)
+    splits = read_splits(splits_path, len(frames))
+    record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
+    potentials = [load(path) for path in model_paths]
+    name = potentials[0].model.name
+    rows, tables = [], []
+
+    for variant, path, found in dynamics_cases(potentials[0], frames, options.dynamics, place.seed):
+        rows += metric_rows(found, system=system, model=name, variant=variant)
+        tables.append(temperatures(path, len(molecule.symbols)).assign(variant=variant))
+        record.add(
+            f"{name}-{system}-{variant}",
+            params={"variant": variant, **options.dynamics.model_dump()},
+            metrics=flat(found),
+            artifacts=[Path(metrics_path).name],
+            model=name,
+        )
+    for variant, seed, found in trained_with_shots(potentials, frames, splits, options, place.seed):
+        rows += metric_rows(found, system=system, model=name, variant=variant, seed=seed, split="test")
+        record.add(
+            f"{name}-{system}-{variant}-s{seed}",
+            params={"variant": variant, "seed": seed, **options.spsa.model_dump()},
+            metrics=flat(found),
+            artifacts=[Path(metrics_path).name],
+            model=name,
+            seed=str(seed),
+        )
+    gradients = gradients_of(potentials[0].architecture, options.trainability, place.seed, system)
+    for (family, layers, repetition), own in gradients.groupby(["circuit", "layers", "repetition"]):
+        decay = decay_per_qubit(own.qubits.tolist(), own.variance.tolist())
+        model = EQUIVARIANT if family == EQUIVARIANT else name
+        labels = {"system": system, "model": model, "variant": f"depth_{layers}", "seed": repetition}
+        rows += metric_rows({"gradient_variance_slope": ("1", decay)}, **labels)
+    write_csv(temperature_path, pd.concat(tables, ignore_index=True))
+    write_csv(gradients_path, gradients)
+    write_csv(metrics_path, metric_table(rows))
+    record.add(
+        f"{name}-{system}-trainability",
+        params=options.trainability.model_dump(),
+        metrics={
+            f"gradient_variance_{c}_q{n}_d{d}": float(own.variance.mean())
+            for (c, n, d), own in gradients.groupby(["circuit", "qubits", "layers"])
+        },
+        artifacts=[Path(gradients_path).name],
+        model=name,
+    )
+    record.write(run_path, [temperature_path, gradients_path, metrics_path])
+
+
+def dynamics_cases(potential: Potential, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int):
+    """(variant, path, observables): nve_<shots>, langevin_<shots> and, with shots, absorbing_<shots>, whose thermostat
+    takes the noise of the forces as its own. All start alike, from the frame of lowest energy."""
+    molecule, sampler = potential.system, ShotSampler(potential)
+    start = frames.positions[int(frames.energies.argmin())]
+    bonds = [c.atoms for c in molecule.coordinates if c.kind == "bond"]
+    count, masses = options.trajectories, molecule.masses
+    positions = np.repeat(start[None], count, axis=0)
+    # From a minimum half of the kinetic energy becomes potential: twice the temperature, then.
+    moving = thermal_velocities(
+        start, masses, 2 * options.temperature_k, count, generator(study_seed, "measured_starts", molecule.name)
+    )
+    cases: list[tuple[str, int | None, bool | None]] = []
+    for shots in (None, *options.shots):
+        cases += [("nve", shots, None), ("langevin", shots, False)]
+        cases += [("absorbing", shots, True)] if shots else []
+    for kind, shots, absorbs in progress(cases, "measured dynamics"):
+        variant = f"{kind}_{shots or EXACT}"
+        rng = generator(study_seed, "measured_dynamics", molecule.name, variant)
+        thermostat = None
+        if absorbs is not None:
+            thermostat = Thermostat(options.temperature_k, options.friction_per_fs, absorbs)
+        path = simulate(
+            ShotPotential(sampler, shots, rng), positions, moving, masses, bonds, options.time_step_fs,
+            round(options.length_fs / options.time_step_fs), thermostat, rng,
+        )  # fmt: skip
+        degrees = molecule.n_coordinates if thermostat is None else 3 * len(masses)
+        yield variant, path, observables(path, degrees)
+
+
+def thermal_velocities(
+    positions: np.ndarray, masses: np.ndarray, temperature_k: float, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Maxwell–Boltzmann velocities (count, A, 3) in Å/fs without momentum and rotation, of a linear molecule too."""
+    weight = np.sqrt(masses)[:, None]
+    centred = positions - np.average(positions, axis=0, weights=masses)
+    rigid = np.concatenate(
+        [np.broadcast_to(np.eye(3)[:, None], (3, *positions.shape)), np.cross(np.eye(3)[:, None], centred)]
+    )
+    rigid = (rigid * weight).reshape(6, -1)
+    drawn = rng.normal(size=(count, positions.size))
+    drawn = drawn - drawn @ np.linalg.pinv(rigid) @ rigid
+    scale = np.sqrt(BOLTZMANN_EV_PER_K * temperature_k * EV_IN_AMU_ANG2_PER_FS2)
+    return scale * drawn.reshape(count, *positions.shape) / weight
+
+
+def temperatures(path: NoisyPath, n_atoms: int) -> pd.DataFrame:
+    """Kinetic temperature of all 3A degrees of freedom in windows, mean over the trajectories alive, and their number."""
+    width = max(1, len(path.time_fs) // SHOWN_POINTS)
+    n = len(path.time_fs) // width
+    alive = np.isfinite(path.kinetic).sum(1)
+    mean = np.nansum(path.kinetic, 1) / np.maximum(alive, 1)
+    kelvin = np.where(alive, 2 * mean / (3 * n_atoms * BOLTZMANN_EV_PER_K), np.nan)
+    cut = [x[: n * width].reshape(n, width) for x in (path.time_fs, kelvin, alive)]
+    return pd.DataFrame({"time_fs": cut[0].mean(1), "temperature_k": cut[1].mean(1), "alive": cut[2].min(1)})
+
+
+def trained_with_shots(
+    potentials: list[Potential], frames: LabelledFrames, splits: list, options: QuantumConfig, study_seed: int
+):
+    """(variant, seed, test errors and executions) of SPSA from the starts that the model's own training has."""
+    settings, first = options.spsa, potentials[0]
+    initial = initial_ensemble(first.architecture, study_seed, first.model.name, len(potentials))
+    for seed, potential in enumerate(potentials[: settings.seeds]):
+        train = splits[seed]["train"]
+        positions = frames.positions[train]
+        targets = (frames.energies[train] - potential.energy_shift) / potential.energy_scale
+        phi = potential.architecture.inputs(torch.as_tensor(positions)).values.numpy()
+        for shots in (None, *settings.shots):
+            variant = f"spsa_{shots or EXACT}"
+            rng = generator(study_seed, "spsa", first.system.name, variant, seed)
+            result = spsa.train(
+                potential.architecture, initial[seed, 0], phi, targets, settings.steps, settings.batch, shots, rng
+            )
+            trained = replace(potential, parameters=result.parameters)
+            found = errors(predictions(trained, frames, splits[seed]["test"]), frames.symbols)
+            yield variant, seed, found | {"executions_training": ("1", result.executions)}
+
+
+def gradients_of(architecture: QNN, options: TrainabilityConfig, study_seed: int, system: str) -> pd.DataFrame:
+    """Columns circuit, qubits, layers, repetition, variance: of the model's circuit, and of the equivariant one."""
+    own = {k: v for k, v in architecture.circuit_settings.items() if k not in ("n_qubits", "layers")}
+    families = {architecture.circuit_name: own, EQUIVARIANT: {}}
+    rows = []
+    for family, settings in families.items():
+        for qubits in options.qubits:
+            for layers in options.layers:
+                for repetition in range(options.repetitions):
+                    rng = generator(study_seed, "trainability", system, family, qubits, layers, repetition)
+                    both = {**settings, "n_qubits": qubits, "layers": layers}
+                    rows.append(
+                        [family, qubits, layers, repetition, gradient_variance(family, both, options.samples, rng)]
+                    )
+    return pd.DataFrame(rows, columns=["circuit", "qubits", "layers", "repetition", "variance"])

@@ -1,0 +1,51 @@
+"""What a quantum computer would make of the circuits: shots, noise, cost, dynamics and training with shots."""
+
+QUANTUM = f"{RESULTS}/quantum/{{system}}/{{model}}"
+
+
+rule measure_hardware:
+    """Standard errors against shots, errors against noise, transpiled size and cost."""
+    input:
+        labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
+        models=seeds_of,
+        twins=twins_of,
+    output:
+        shots=f"{QUANTUM}/shots.csv",
+        noise=f"{QUANTUM}/noise.csv",
+        timing=f"{QUANTUM}/timing.csv",
+        metrics=f"{QUANTUM}/metrics.csv",
+        run=f"{QUANTUM}/run.json",
+    log:
+        f"{RESULTS}/logs/measure_hardware/{{system}}_{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_hardware/{{system}}_{{model}}.tsv"
+    params:
+        context=context("qff.stages.hardware"),
+        config=system_config,
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/measure_hardware.py"
+
+
+rule simulate_measured:
+    """Dynamics and training with a finite number of shots, gradients at random parameters."""
+    input:
+        labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
+        models=seeds_of,
+    output:
+        temperature=f"{QUANTUM}/measured/temperature.csv",
+        gradients=f"{QUANTUM}/measured/gradients.csv",
+        metrics=f"{QUANTUM}/measured/metrics.csv",
+        run=f"{QUANTUM}/measured/run.json",
+    log:
+        f"{RESULTS}/logs/simulate_measured/{{system}}_{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate_measured/{{system}}_{{model}}.tsv"
+    params:
+        context=context("qff.stages.measured"),
+        config=system_config,
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/simulate_measured.py"

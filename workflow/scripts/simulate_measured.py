@@ -1,0 +1,20 @@
+"""Dynamics and training with a finite number of shots."""
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.measured import simulate_measured
+
+    simulate_measured(
+        context=snakemake.params.context,
+        system=snakemake.wildcards.system,
+        config=snakemake.params.config,
+        settings=snakemake.params.settings,
+        labels_path=snakemake.input.labels,
+        splits_path=snakemake.input.splits,
+        model_paths=list(snakemake.input.models),
+        temperature_path=snakemake.output.temperature,
+        gradients_path=snakemake.output.gradients,
+        metrics_path=snakemake.output.metrics,
+        run_path=snakemake.output.run,
+    )
