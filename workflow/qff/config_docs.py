@@ -89,6 +89,15 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `core` | circuit | circuit, or tanh, the mean of tanh over the same angles |
 | | `entangling` | true | false: no entangling gates |
 | | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
+| `hybrid` | `hidden` | | widths of the network; descriptors as those of `behler_parrinello` |
+| | `mixing` | | width of the integration layer |
+| | `branch` | | circuit; tanh, its twin with as many parameters; random, drawn once and not trained; none |
+| | `heads` | | circuits for every element |
+| | `n_qubits` | | qubits of a circuit |
+| | `layers` | | layers of the circuit `reuploading` |
+| | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
+| | `bond_cutoff_ang` | null | reach (Å) of what VQE says of the bonds; `hybrid.bonds` sets it |
+| | `bonds` | | tables of VQE along the bonds; the workflow fills them in |
 
 `mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
 

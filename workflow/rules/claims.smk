@@ -17,6 +17,7 @@ rule collect_metrics:
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=SCALED),
             *dynamics_of(SIMULATED, "metrics.csv"),
+            *hybrid_of("metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

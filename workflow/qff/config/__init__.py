@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qff.config.hybrid import HybridConfig, VQEScanConfig
 from qff.config.points import VARIANTS, Point, read_sweep
 from qff.config.reading import read_yaml, suggest, validate, with_types
 from qff.config.study import (
@@ -43,6 +44,7 @@ __all__ = [
     "Config",
     "CoordinateConfig",
     "DynamicsConfig",
+    "HybridConfig",
     "ImportedConfig",
     "InternalConfig",
     "LevelConfig",
@@ -63,6 +65,7 @@ __all__ = [
     "SystemConfig",
     "TrackingConfig",
     "TrainingConfig",
+    "VQEScanConfig",
     "load_study",
     "read_yaml",
     "validate",
@@ -86,6 +89,9 @@ class Study(Strict):
             ("capacity.models", config.capacity.models, config.models),
             ("scaling.models", config.scaling.models, self.models),
             ("dynamics.models", config.dynamics.models, config.models),
+            ("hybrid.systems", config.hybrid.systems, self.systems),
+            ("hybrid.models", config.hybrid.models, self.models),
+            ("hybrid.vqe", config.hybrid.vqe, self.systems),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
         ):
@@ -114,6 +120,11 @@ class Study(Strict):
                     f"config, scaling.sizes.{system}: none of scaling.models {curves} has settings for '{system}'; add "
                     f"one, or set scaling.sizes.{system}: null"
                 )
+        for model in config.hybrid.models:
+            if (kind := self.models[model].kind) != "hybrid":
+                raise ConfigError(f"config, hybrid.models: '{model}' is of kind '{kind}', not hybrid")
+            if bare := [s for s in config.hybrid.systems if not self.models_of(s, [model])]:
+                raise ConfigError(f"config, hybrid.models: '{model}' has no settings for '{bare[0]}'")
         for name, points in self.sweeps.items():
             for point in points:
                 self._check_point(point, f"config/sweeps/{name}.tsv")

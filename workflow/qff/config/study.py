@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from qff.config.hybrid import HybridConfig
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
 MIN_STEPS = 100  # of a trajectory of a molecule
@@ -26,7 +27,7 @@ class ModelConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     kind: str = Field(
         description="Class of model, `workflow/qff/models/registry.py`: qnn, nn, behler_parrinello, polynomial, kernel, mean, "
-        "central_atom, neighbour_pairs, atomic_circuits."
+        "central_atom, neighbour_pairs, atomic_circuits, hybrid."
     )
     role: Role = Field(
         default="comparison",
@@ -228,6 +229,7 @@ class Config(Strict):
     capacity: CapacityConfig = CapacityConfig()
     scaling: ScalingConfig = ScalingConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
+    hybrid: HybridConfig = HybridConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ def _kinds() -> dict:
     from qff.models.atomic_circuit import AtomicCircuits
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.central_atom import CentralAtom
+    from qff.models.hybrid import Hybrid
     from qff.models.kernel import Kernel
     from qff.models.mean import MeanPredictor
     from qff.models.neighbour_pairs import NeighbourPairs
@@ -24,6 +25,7 @@ def _kinds() -> dict:
         "atomic_circuits": AtomicCircuits,
         "behler_parrinello": BehlerParrinello,
         "central_atom": CentralAtom,
+        "hybrid": Hybrid,
         "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
         "kernel": Kernel,

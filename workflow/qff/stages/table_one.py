@@ -1,0 +1,61 @@
+"""The architecture draft: its Table 1 and its Figure 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from qff.config import HybridConfig, ModelConfig, read_yaml, validate
+from qff.hybrid.table_one import Cells, in_kcal, table_one
+from qff.hybrid.timing import exponents, time_calls
+from qff.metrics import metric_rows, metric_table
+from qff.provenance import write_csv
+from qff.stages.common import Context, flat, read_table
+
+TIMED_SYSTEM = "water_clusters"
+
+
+def compare_methods(
+    *, context: dict, cells_path: str, metrics_paths: list[str], table_path: str, metrics_path: str, run_path: str
+) -> None:
+    """Join the errors of all methods: Table 1, and the same numbers as rows that claims can name."""
+    record = Context(**context).record("hybrid", [cells_path, *metrics_paths])
+    metrics = pd.concat([read_table(p) for p in metrics_paths], ignore_index=True)
+    table = table_one(validate(Cells, read_yaml(cells_path), cells_path), metrics)
+    write_csv(table_path, table)
+    write_csv(metrics_path, in_kcal(metrics))
+    record.add(
+        "table_one",
+        params={"cells": len(table)},
+        metrics={"cells_with_numbers": int(table.value.notna().sum())},
+        artifacts=[Path(table_path).name],
+    )
+    record.write(run_path, [table_path, metrics_path])
+
+
+def time_methods(
+    *, context: dict, settings: dict, models: dict, table_path: str, metrics_path: str, run_path: str
+) -> None:
+    """Wall time of every method against the number of atoms, in one process, and the exponents."""
+    timing = validate(HybridConfig, settings, "hybrid").timing
+    record = Context(**context).record("hybrid", [], system=TIMED_SYSTEM)
+    entries = {name: validate(ModelConfig, entry, f"model {name}") for name, entry in models.items()}
+    table = time_calls(timing.molecules, timing.basis, entries, timing.repetitions)
+    write_csv(table_path, table)
+    rows = []
+    for method, ends in exponents(table).items():
+        for variant, value in zip(("", "_low", "_high"), ends, strict=True):
+            found = {"time_exponent": ("1", value)}
+            rows += metric_rows(found, system=TIMED_SYSTEM, model=method, variant=f"wall_time{variant}")
+        found = {"time_exponent": ("1", ends[0])}
+        sizes = table[table.method == method].atoms
+        record.add(
+            f"timing-{method}",
+            params={"basis": timing.basis, "atoms": f"{sizes.min()}–{sizes.max()}", "repetitions": timing.repetitions},
+            metrics=flat(found),
+            artifacts=[Path(table_path).name],
+            model=method,
+        )
+    write_csv(metrics_path, metric_table(rows))
+    record.write(run_path, [table_path, metrics_path])
