@@ -54,7 +54,7 @@ def test_the_hamiltonian_has_the_energies_of_pyscf():
 
 def test_the_gradient_is_the_slope_of_the_energy():
     space, rng = space_of(water(1.1), "sto-3g", 4, 4), np.random.default_rng(0)
-    rotations = [r for r in pool(space)[::3]]
+    rotations = pool(space)[::3]
     angles, step = rng.normal(0, 0.4, len(rotations)), 1e-5
     gradient = energy_and_gradient(space, rotations, angles)[1]
     for k in range(len(rotations)):

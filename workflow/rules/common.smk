@@ -30,7 +30,9 @@ SCALED = list(dict.fromkeys(point.system for point in POINTS))
 STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED]))
 LABELS = {
     name: STUDY.models[name].label
-    for name in dict.fromkeys([*CONFIG.models, *(point.model for point in POINTS)])
+    for name in dict.fromkeys(
+        [*CONFIG.models, *(point.model for point in POINTS), *(CONFIG.hybrid.models if HYBRID_SYSTEMS else [])]
+    )
 }
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]

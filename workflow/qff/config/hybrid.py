@@ -12,7 +12,9 @@ from qff.config.types import Distinct, Name, Positive, PositiveInt, Strict
 class VQEScanConfig(Strict):
     """VQE against the full diagonalisation of the same active space, along the bond of atoms 0 and 1."""
 
-    start: list[list[float]] = Field(description="Positions (Å) of the atoms; atom 1 is moved along its bond to atom 0.")
+    start: list[list[float]] = Field(
+        description="Positions (Å) of the atoms; atom 1 is moved along its bond to atom 0."
+    )
     distances_ang: Annotated[list[Positive], Distinct] = Field(min_length=1, description="Lengths of the bond (Å).")
     basis: str = Field(description="Basis set (PySCF name).")
     orbitals: PositiveInt = Field(description="Orbitals of the active space, around the gap.")

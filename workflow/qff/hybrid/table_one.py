@@ -11,7 +11,7 @@ from pydantic import Field
 
 from qff.config import Name, Strict
 from qff.errors import ConfigError
-from qff.metrics import METRIC_COLUMNS
+from qff.metrics import METRIC_COLUMNS, metric_rows, metric_table
 from qff.units import EV_IN_MEV, KCAL_PER_MOL_IN_EV
 
 COLUMNS = ["system", "method", "quantity", "unit", "value", "low", "high", "n", "reason"]
@@ -22,7 +22,9 @@ class Record(Strict):
     """Errors of a method that is not trained, from a frozen record."""
 
     energy_rmse: list[float] = Field(min_length=3, max_length=3, description="kcal/mol: value, ends of its interval.")
-    force_rmse: list[float] = Field(min_length=3, max_length=3, description="kcal/mol/Å: value, ends of its interval.")
+    force_rmse: list[float] = Field(
+        min_length=3, max_length=3, description="kcal/mol/Å: value, ends of its interval."
+    )
     n_frames: int = Field(description="Frames it was measured on.")
     note: str = Field(description="Levels, offset and the command that measures it.")
 
@@ -78,6 +80,18 @@ def table_one(cells: Cells, metrics: pd.DataFrame) -> pd.DataFrame:
                         f"config/table_one.yaml, {name}: no number for '{method}' in this study, and no reason; state one"
                     )
     return pd.DataFrame(found, columns=COLUMNS)
+
+
+def of_records(cells: Cells) -> pd.DataFrame:
+    """Frozen records as rows of the tidy table: variant ``table_one``, and ``_low``, ``_high`` for their intervals."""
+    rows = []
+    for row in cells.rows.values():
+        for method, record in row.records.items():
+            labels = {"system": row.system or "", "model": method, "split": "test", "n_train": 0}
+            for place, end in enumerate(("", "_low", "_high")):
+                found = {q: (unit, getattr(record, q)[place]) for q, (unit, _) in QUANTITIES.items()}
+                rows += metric_rows(found, **labels, variant=f"table_one{end}")
+    return metric_table(rows)
 
 
 def in_kcal(metrics: pd.DataFrame) -> pd.DataFrame:

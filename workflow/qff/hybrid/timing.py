@@ -64,7 +64,12 @@ def model_call(model: ModelConfig, molecules: int) -> Callable[[], float]:
 
     symbols, positions = cluster(molecules)
     sampled = SampledConfig(
-        stream="timing", start=positions.tolist(), temperature_k=300.0, n_frames=4, trajectories=1, steps_between_frames=1
+        stream="timing",
+        start=positions.tolist(),
+        temperature_k=300.0,
+        n_frames=4,
+        trajectories=1,
+        steps_between_frames=1,
     )
     level = LevelConfig(method="PBE", basis="sto-3g", sampled=sampled, frozen="none")
     system = SystemConfig(
@@ -117,3 +122,11 @@ def exponents(table: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
         half = fit.stderr * stats.t.ppf((1 + LEVEL) / 2, len(rows) - 2)
         found[method] = (fit.slope, fit.slope - half, fit.slope + half)
     return found
+
+
+def advantage(
+    exponent: tuple[float, float, float], benchmark: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """By how much an exponent lies below another one, with the ends of its interval: those farthest apart."""
+    (p, low, high), (other, other_low, other_high) = exponent, benchmark
+    return other - p, other_low - high, other_high - low

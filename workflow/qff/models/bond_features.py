@@ -42,7 +42,9 @@ class BondFeatures:
         self._splines = {}
         for kind, table in tables.items():
             if table["distance_ang"][-1] < cutoff:
-                raise ConfigError(f"bonds.{kind} end at {table['distance_ang'][-1]} Å, before bond_cutoff_ang {cutoff}")
+                raise ConfigError(
+                    f"bonds.{kind} end at {table['distance_ang'][-1]} Å, before bond_cutoff_ang {cutoff}"
+                )
             columns = np.stack([table[q] for q in QUANTITIES], -1)
             self._splines[kind] = CubicSpline(table["distance_ang"], columns)
         self._kinds = {

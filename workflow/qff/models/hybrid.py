@@ -45,7 +45,9 @@ class Hybrid(BehlerParrinello):
     def _build(self, widths):
         settings = self.settings
         if min(settings["hidden"], default=0) < 1 or settings["mixing"] < 1:
-            raise ConfigError(f"hidden {settings['hidden']}, mixing {settings['mixing']}: widths of at least one neuron")
+            raise ConfigError(
+                f"hidden {settings['hidden']}, mixing {settings['mixing']}: widths of at least one neuron"
+            )
         self.branch = settings["branch"]
         if self.branch not in BRANCHES:
             raise ConfigError(f"branch '{self.branch}': known are {', '.join(BRANCHES)}")
@@ -60,7 +62,9 @@ class Hybrid(BehlerParrinello):
         if self.branch != "none":
             circuit = build_circuit("reuploading", n_qubits=settings["n_qubits"], layers=settings["layers"])
             self._n_angles, self._heads = circuit.n_features, int(settings["heads"])
-            self._core = _mean_tanh if self.branch == "tanh" else _without_parameters(build_engine("batched", circuit))
+            self._core = (
+                _mean_tanh if self.branch == "tanh" else _without_parameters(build_engine("batched", circuit))
+            )
         self.shapes = {k: s for e in widths for k, s in self._shapes_of(e).items()}
         self._drawn = self._draw_angles() if self.branch == "random" else {}
 

@@ -69,7 +69,9 @@ def _orbitals(mol, mf, symbol: str, atom: int, axis: np.ndarray) -> np.ndarray:
     minimal = gto.M(atom=mol._atom, unit="Bohr", basis="minao", verbose=0)
     overlap = gto.mole.intor_cross("int1e_ovlp", mol, minimal)  # (n_ao, minimal)
     labels = minimal.ao_labels(fmt=None)
-    wanted = {"H": {"1s": 1.0}}.get(symbol, dict(zip(("2px", "2py", "2pz"), axis / np.linalg.norm(axis), strict=True)))
+    wanted = {"H": {"1s": 1.0}}.get(
+        symbol, dict(zip(("2px", "2py", "2pz"), axis / np.linalg.norm(axis), strict=True))
+    )
     target = sum(overlap[:, k] * wanted.get(f"{n}{m}", 0.0) for k, (i, _, n, m) in enumerate(labels) if i == atom)
     occupied = mf.mo_occ > 0
     bonding, antibonding = (_first_along(mf.mo_coeff[:, x], target) for x in (occupied, ~occupied))

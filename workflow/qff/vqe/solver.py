@@ -77,7 +77,9 @@ def solve(space: ActiveSpace, where: str) -> VQEResult:
         if gradients.max() < GRADIENT_TOLERANCE:
             break
         if len(rotations) == MAX_ROTATIONS:
-            raise LabelError(f"{where}: VQE still has gradients of {gradients.max():.1e} Ha after {MAX_ROTATIONS} rotations")
+            raise LabelError(
+                f"{where}: VQE still has gradients of {gradients.max():.1e} Ha after {MAX_ROTATIONS} rotations"
+            )
         # Ties are broken by the order of the pool, not by rounding.
         rotations.append(choices[int(np.argmax(gradients > gradients.max() - DEGENERATE))])
         found = minimize(
