@@ -31,7 +31,11 @@ STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED]))
 LABELS = {
     name: STUDY.models[name].label
     for name in dict.fromkeys(
-        [*CONFIG.models, *(point.model for point in POINTS), *(CONFIG.hybrid.models if HYBRID_SYSTEMS else [])]
+        [
+            *CONFIG.models,
+            *(point.model for point in POINTS),
+            *(CONFIG.hybrid.models if HYBRID_SYSTEMS else []),
+        ]
     )
 }
 # Systems with models whose effective dimension is compared with their errors.
@@ -169,7 +173,12 @@ def hybrid_of(file):
         *([f"{folder}/bonds/{file}"] if file == "run.json" else []),
         *expand(f"{folder}/vqe/{{system}}/{file}", system=[s for s in CONFIG.hybrid.vqe if s in STUDIED]),
         *expand(f"{folder}/{{system}}/{{part}}", system=HYBRID_SYSTEMS, part=of_system),
-        *expand(f"{folder}/{{system}}/{{model}}/{{part}}", system=HYBRID_SYSTEMS, model=CONFIG.hybrid.models, part=of_model),
+        *expand(
+            f"{folder}/{{system}}/{{model}}/{{part}}",
+            system=HYBRID_SYSTEMS,
+            model=CONFIG.hybrid.models,
+            part=of_model,
+        ),
         *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules else []),
         f"{folder}/{file}",
     ]
