@@ -11,7 +11,7 @@ MONOMER = 0.9572 * np.array([[0, 0, 0], [np.cos(HALF), np.sin(HALF), 0], [np.cos
 
 
 def test_atoms_in_any_order_make_molecules():
-    positions = np.concatenate([MONOMER, MONOMER + [0, 0, 3]])[[0, 3, 1, 4, 2, 5]]
+    positions = np.concatenate([MONOMER, MONOMER + np.array([0, 0, 3])])[[0, 3, 1, 4, 2, 5]]
     assert molecules(["O", "O", "H", "H", "H", "H"], positions, "x") == [[0, 2, 4], [1, 3, 5]]
     with pytest.raises(DataError, match=r"frame 3: hydrogen 1 is not within 1\.4 Å"):
         molecules(["O", "H", "H"], MONOMER * 3, "frame 3")
@@ -38,10 +38,10 @@ def test_forces_are_the_slope_and_the_dimer_is_bound_as_published():
     symbols, best = ["O", "H", "H"] * 2, 0.0
     for tilt in np.radians(np.arange(-80, 90, 10)):
         acceptor = MONOMER @ _turn(1, tilt).T @ _turn(0, np.pi / 2).T
-        energy, _ = water_energy_and_forces(symbols, np.concatenate([donor, acceptor + [2.74, 0, 0]]), "x")
+        energy, _ = water_energy_and_forces(symbols, np.concatenate([donor, acceptor + np.array([2.74, 0, 0])]), "x")
         best = min(best, energy / KCAL_PER_MOL_IN_EV)
     assert best == pytest.approx(-6.50, abs=0.25)
-    positions, h = np.concatenate([donor, MONOMER + [2.9, 0.3, 0.2]]), 1e-4
+    positions, h = np.concatenate([donor, MONOMER + np.array([2.9, 0.3, 0.2])]), 1e-4
     forces = water_energy_and_forces(symbols, positions, "x")[1]
     for atom, axis in ((0, 0), (1, 1), (5, 2)):
         moved = [positions.copy(), positions.copy()]

@@ -85,9 +85,9 @@ def table_one(cells: Cells, metrics: pd.DataFrame) -> pd.DataFrame:
 def of_records(cells: Cells) -> pd.DataFrame:
     """Frozen records as rows of the tidy table: variant ``table_one``, and ``_low``, ``_high`` for their intervals."""
     rows = []
-    for row in cells.rows.values():
+    for name, row in cells.rows.items():
         for method, record in row.records.items():
-            labels = {"system": row.system or "", "model": method, "split": "test", "n_train": 0}
+            labels = {"system": row.system or name, "model": method, "split": "test", "n_train": 0}
             for place, end in enumerate(("", "_low", "_high")):
                 found = {q: (unit, getattr(record, q)[place]) for q, (unit, _) in QUANTITIES.items()}
                 rows += metric_rows(found, **labels, variant=f"table_one{end}")
