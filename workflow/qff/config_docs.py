@@ -37,9 +37,11 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
+| `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
+| `table_one.yaml` | Table 1 of the architecture draft: systems, methods, frozen records, reasons for empty cells |
 | `anchors.yaml` | published errors that learning curves are held against |
 | `sweeps/*.tsv` | points of learning curves, one per line: `system`, `model`, `variant`, `n_train`, `n_seeds` |
 """
