@@ -15,7 +15,7 @@ rule solve_vqe:
     benchmark:
         f"{RESULTS}/benchmarks/solve_vqe/{{system}}.tsv"
     params:
-        context=context("qff.stages.hybrid"),
+        context=context("qff.stages.vqe"),
         config=system_config,
         settings=lambda w: HYBRID_CONFIG["vqe"].get(w.system),
     script:
@@ -32,7 +32,7 @@ rule solve_bonds:
     benchmark:
         f"{RESULTS}/benchmarks/solve_bonds.tsv"
     params:
-        context=context("qff.stages.hybrid"),
+        context=context("qff.stages.vqe"),
         settings=HYBRID_CONFIG,
     script:
         "../scripts/solve_bonds.py"
@@ -144,7 +144,7 @@ rule evaluate_hybrid:
         context=context("qff.stages.evaluate"),
         config=system_config,
     script:
-        "../scripts/evaluate_model.py"
+        "../scripts/evaluate_hybrid.py"
 
 
 rule time_methods:
@@ -158,7 +158,7 @@ rule time_methods:
     benchmark:
         f"{RESULTS}/benchmarks/time_methods.tsv"
     params:
-        context=context("qff.stages.table_one"),
+        context=context("qff.stages.timing"),
         settings=HYBRID_CONFIG,
         models={
             name: STUDY.models[name].model_dump(mode="json")

@@ -3,7 +3,7 @@
 from qff.jobs import job
 
 with job(snakemake.log[0]):
-    from qff.stages.hybrid import solve_bonds
+    from qff.stages.vqe import solve_bonds
 
     solve_bonds(
         context=snakemake.params.context,

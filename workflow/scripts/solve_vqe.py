@@ -3,7 +3,7 @@
 from qff.jobs import job
 
 with job(snakemake.log[0]):
-    from qff.stages.hybrid import solve_vqe
+    from qff.stages.vqe import solve_vqe
 
     solve_vqe(
         context=snakemake.params.context,

@@ -3,7 +3,7 @@
 from qff.jobs import job
 
 with job(snakemake.log[0]):
-    from qff.stages.table_one import time_methods
+    from qff.stages.timing import time_methods
 
     time_methods(
         context=snakemake.params.context,

@@ -1,4 +1,4 @@
-"""The architecture draft: VQE, and the training of the hybrid in the draft's steps.
+"""The architecture draft: training of the hybrid in the draft's steps.
 
 Step 1 (reference data) is the reference stage. Here are 2, pre-training of the network; 3, initial parameters of the
 circuit; 4, training of the whole. Errors are evaluated as those of any other model.
@@ -11,62 +11,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from qff.config import HybridConfig, ModelConfig, TrainingConfig, VQEScanConfig, validate
+from qff.config import HybridConfig, ModelConfig, TrainingConfig, validate
 from qff.data import read_frames
 from qff.hybrid.initialise import choose_circuit
-from qff.metrics import metric_rows, metric_table
 from qff.models import build_architecture, load
 from qff.models.hybrid import transplant
 from qff.provenance import write_csv
 from qff.randomness import generator
-from qff.stages.common import Context, flat, read_splits, read_table, system_from
+from qff.stages.common import Context, read_splits, read_table, system_from
 from qff.training.ensemble import build_ensemble, initial_ensemble
 from qff.training.loop import finish
-from qff.vqe.bonds import bond_tables, solve_bond
-from qff.vqe.scan import scan_summary, solve_scan
+from qff.vqe.bonds import bond_tables
 
-VQE = "vqe"  # model of the rows of scans
 PRETRAINED = "pretrained"
-
-
-def solve_vqe(
-    *, context: dict, system: str, config: dict, settings: dict, table_path: str, metrics_path: str, run_path: str
-) -> None:
-    """VQE along a bond, beside the full diagonalisation of the same active space."""
-    molecule, scan = system_from(system, config), validate(VQEScanConfig, settings, f"hybrid.vqe.{system}")
-    record = Context(**context).record("hybrid", [], system=system, model=VQE)
-    table = pd.DataFrame(solve_scan(molecule.config, scan, system))
-    found = scan_summary(table)
-    write_csv(table_path, table)
-    # Nothing is drawn: the interval of a number is the number itself.
-    rows = [r for end in ("", "_low", "_high") for r in metric_rows(found, system=system, model=VQE, variant=end)]
-    write_csv(metrics_path, metric_table(rows))
-    record.add(
-        f"vqe-{system}",
-        params={k: getattr(scan, k) for k in ("basis", "orbitals", "electrons")},
-        metrics=flat(found),
-        artifacts=[Path(table_path).name],
-    )
-    record.write(run_path, [table_path, metrics_path])
-
-
-def solve_bonds(*, context: dict, settings: dict, table_path: str, run_path: str) -> None:
-    """VQE of all kinds of bonds along their stretch: the features of the circuit branch."""
-    bonds = validate(HybridConfig, settings, "hybrid").bonds
-    record = Context(**context).record("hybrid", [], model=VQE)
-    table = pd.DataFrame([solve_bond(k, r, bonds.basis) for k in bonds.kinds for r in bonds.distances_ang])
-    write_csv(table_path, table)
-    record.add(
-        "vqe-bonds",
-        params={"basis": bonds.basis, "kinds": ", ".join(bonds.kinds), "distances": len(bonds.distances_ang)},
-        metrics={
-            "casci_error_max_hartree": float(table.casci_error_hartree.abs().max()),
-            "evaluations": int(table.evaluations.sum()),
-            "vqe_seconds": float(table.seconds.sum()),
-        },
-        artifacts=[Path(table_path).name],
-    )
-    record.write(run_path, [table_path])
 
 
 def _entry(model: dict, settings: HybridConfig, bonds: pd.DataFrame, **changes) -> ModelConfig:
