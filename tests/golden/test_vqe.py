@@ -52,6 +52,12 @@ def test_the_hamiltonian_has_the_energies_of_pyscf():
     assert np.linalg.eigvalsh(space.hamiltonian.toarray())[0] == pytest.approx(space.casci, abs=1e-9)
 
 
+def test_one_determinant_needs_no_circuit():
+    space = space_of("H 0 0 0; H 0 0 0.74", "sto-3g", 1, 2)
+    result = solve(space, "H2")
+    assert (len(result.angles), result.energy) == (0, pytest.approx(space.hartree_fock))
+
+
 def test_the_gradient_is_the_slope_of_the_energy():
     space, rng = space_of(water(1.1), "sto-3g", 4, 4), np.random.default_rng(0)
     rotations = pool(space)[::3]

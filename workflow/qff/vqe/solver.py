@@ -74,7 +74,9 @@ def solve(space: ActiveSpace, where: str) -> VQEResult:
     while True:
         image = space.hamiltonian @ state
         gradients = np.array([abs(2 * r.between(image, state)) for r in choices])
-        if gradients.max() < GRADIENT_TOLERANCE:
+        if (
+            gradients.max(initial=0.0) < GRADIENT_TOLERANCE
+        ):  # also of an empty pool: one state has nothing to mix with
             break
         if len(rotations) == MAX_ROTATIONS:
             raise LabelError(
