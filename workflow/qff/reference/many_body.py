@@ -45,3 +45,20 @@ def expand(monomers: list[list[int]], order: int, calculate: Calculation) -> tup
             energy += factor * part
             forces[atoms] += factor * pull
     return energy, forces
+
+
+def layered(monomers: list[list[int]], order: int, high: Calculation, low: Calculation) -> tuple[float, np.ndarray]:
+    """Energy and forces (A, 3) of a cluster: all of it by ``low``, what ``high`` adds to that by its expansion.
+
+    Terms beyond the order are those of ``low`` instead of none. They count: in a ring of four water molecules four-body
+    terms are some tenths of kcal/mol.
+    """
+
+    def added(atoms: list[int]) -> tuple[float, np.ndarray]:
+        (better, pull), (energy, forces) = high(atoms), low(atoms)
+        return better - energy, pull - forces
+
+    energy, forces = expand(monomers, order, added)
+    whole, pull = low([atom for monomer in monomers for atom in monomer])
+    forces[[atom for monomer in monomers for atom in monomer]] += pull
+    return energy + whole, forces
