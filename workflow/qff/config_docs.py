@@ -37,9 +37,11 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
+| `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
+| `table_one.yaml` | Table 1 of the architecture draft: systems, methods, frozen records, reasons for empty cells |
 | `anchors.yaml` | published errors that learning curves are held against |
 | `sweeps/*.tsv` | points of learning curves, one per line: `system`, `model`, `variant`, `n_train`, `n_seeds` |
 """
@@ -92,6 +94,15 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `core` | circuit | circuit, or the mean of tanh or cosine over the same angles |
 | | `entangling` | true | false: no entangling gates |
 | | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
+| `hybrid` | `hidden` | | widths of the network; descriptors as those of `behler_parrinello` |
+| | `mixing` | | width of the integration layer |
+| | `branch` | | circuit; tanh, its twin with as many parameters; random, drawn once and not trained; none |
+| | `heads` | | circuits for every element |
+| | `n_qubits` | | qubits of a circuit |
+| | `layers` | | layers of the circuit `reuploading` |
+| | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
+| | `bond_cutoff_ang` | null | reach (Å) of what VQE says of the bonds; `hybrid.bonds` sets it |
+| | `bonds` | | tables of VQE along the bonds; the workflow fills them in |
 
 `mean` (the mean training energy, no force) has no settings; `systems: {default: {}}` makes a model for every system.
 

@@ -19,6 +19,7 @@ rule collect_metrics:
             *expand(f"{RESULTS}/transfer/{{model}}/metrics.csv", model=CONFIG.transfer.models),
             *dynamics_of(SIMULATED, "metrics.csv"),
             *measured_of(MEASURED, "metrics.csv"),
+            *hybrid_of("metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",

@@ -17,7 +17,10 @@ except QffError as error:
 
 CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
-STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "quantum", "claims"]
+# Where the hybrid of the architecture draft is trained; nowhere: none of its stage runs.
+HYBRID_SYSTEMS = [name for name in CONFIG.hybrid.systems if name in CONFIG.systems]
+STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "quantum"]
+STAGES += [*(["hybrid"] if HYBRID_SYSTEMS else []), "claims"]
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -29,7 +32,14 @@ TRANSFERRED = CONFIG.transfer.systems
 STUDIED = list(dict.fromkeys([*CONFIG.systems, *SCALED, *TRANSFERRED]))
 LABELS = {
     name: STUDY.models[name].label
-    for name in dict.fromkeys([*CONFIG.models, *(point.model for point in POINTS), *CONFIG.transfer.models])
+    for name in dict.fromkeys(
+        [
+            *CONFIG.models,
+            *(point.model for point in POINTS),
+            *CONFIG.transfer.models,
+            *(CONFIG.hybrid.models if HYBRID_SYSTEMS else []),
+        ]
+    )
 }
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
@@ -168,6 +178,34 @@ def potentials_of(file):
     ]
 
 
+def hybrid_of(file):
+    """A file of every job of the architecture draft that leaves one."""
+    if not HYBRID_SYSTEMS:
+        return []
+    folder = f"{RESULTS}/hybrid"
+    of_system = {
+        "run.json": ("pretrained/run.json",),
+        "metrics.csv": (),
+    }[file]
+    of_model = {
+        "run.json": ("initial/run.json", "run.json", "evaluation/run.json"),
+        "metrics.csv": ("evaluation/metrics.csv",),
+    }[file]
+    return [
+        *([f"{folder}/bonds/{file}"] if file == "run.json" else []),
+        *expand(f"{folder}/vqe/{{system}}/{file}", system=[s for s in CONFIG.hybrid.vqe if s in STUDIED]),
+        *expand(f"{folder}/{{system}}/{{part}}", system=HYBRID_SYSTEMS, part=of_system),
+        *expand(
+            f"{folder}/{{system}}/{{model}}/{{part}}",
+            system=HYBRID_SYSTEMS,
+            model=CONFIG.hybrid.models,
+            part=of_model,
+        ),
+        *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules else []),
+        f"{folder}/{file}",
+    ]
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     stage = f"{RESULTS}/{wildcards.stage}"
@@ -190,6 +228,8 @@ def records_of(wildcards):
         return dynamics_of(SIMULATED, "run.json")
     if wildcards.stage == "quantum":
         return measured_of(MEASURED, "run.json")
+    if wildcards.stage == "hybrid":
+        return hybrid_of("run.json")
     records = expand(of_each_system, system=STUDIED)
     if wildcards.stage == "reference":
         records += expand(f"{stage}/{{system}}/fci/run.json", system=SCANS)

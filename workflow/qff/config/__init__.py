@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from qff.config.hybrid import HybridConfig, VQEScanConfig
 from qff.config.points import VARIANTS, Point, read_sweep
 from qff.config.quantum import QuantumConfig
 from qff.config.reading import read_yaml, suggest, validate, with_types
@@ -46,6 +47,7 @@ __all__ = [
     "Config",
     "CoordinateConfig",
     "DynamicsConfig",
+    "HybridConfig",
     "ImportedConfig",
     "InternalConfig",
     "LevelConfig",
@@ -68,6 +70,7 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "TransferConfig",
+    "VQEScanConfig",
     "load_study",
     "read_yaml",
     "validate",
@@ -93,6 +96,9 @@ class Study(Strict):
             ("dynamics.models", config.dynamics.models, config.models),
             ("quantum.models", config.quantum.models, config.models),
             ("quantum.twin", [config.quantum.twin] if config.quantum.twin else [], self.models),
+            ("hybrid.systems", config.hybrid.systems, self.systems),
+            ("hybrid.models", config.hybrid.models, self.models),
+            ("hybrid.vqe", config.hybrid.vqe, self.systems),
             ("scaling.sizes", config.scaling.sizes, self.systems),
             ("dynamics.molecules.starts", config.dynamics.molecules.starts, self.systems),
             ("transfer", config.transfer.systems, self.systems),
@@ -128,6 +134,11 @@ class Study(Strict):
         for system, model in product(config.transfer.systems, config.transfer.models):
             point = Point(system=system, model=model, n_train=config.transfer.n_train, n_seeds=config.transfer.seeds)
             self._check_point(point, "config, transfer")
+        for model in config.hybrid.models:
+            if (kind := self.models[model].kind) != "hybrid":
+                raise ConfigError(f"config, hybrid.models: '{model}' is of kind '{kind}', not hybrid")
+            if bare := [s for s in config.hybrid.systems if not self.models_of(s, [model])]:
+                raise ConfigError(f"config, hybrid.models: '{model}' has no settings for '{bare[0]}'")
         for name, points in self.sweeps.items():
             for point in points:
                 self._check_point(point, f"config/sweeps/{name}.tsv")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from qff.config.hybrid import HybridConfig
 from qff.config.quantum import QuantumConfig
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
@@ -34,7 +35,7 @@ class ModelConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     kind: str = Field(
         description="Class of model, `workflow/qff/models/registry.py`: qnn, nn, behler_parrinello, polynomial, kernel, mean, "
-        "central_atom, neighbour_pairs, atomic_circuits, fourier, random_circuit."
+        "central_atom, neighbour_pairs, atomic_circuits, fourier, random_circuit, hybrid."
     )
     role: Role = Field(
         default="comparison",
@@ -267,6 +268,7 @@ class Config(Strict):
     transfer: TransferConfig = TransferConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
     quantum: QuantumConfig = QuantumConfig()
+    hybrid: HybridConfig = HybridConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")

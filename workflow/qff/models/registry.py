@@ -12,6 +12,7 @@ def _kinds() -> dict:
     from qff.models.behler_parrinello import BehlerParrinello
     from qff.models.central_atom import CentralAtom
     from qff.models.fourier import FourierSeries
+    from qff.models.hybrid import Hybrid
     from qff.models.kernel import Kernel
     from qff.models.mean import MeanPredictor
     from qff.models.neighbour_pairs import NeighbourPairs
@@ -27,6 +28,7 @@ def _kinds() -> dict:
         "behler_parrinello": BehlerParrinello,
         "central_atom": CentralAtom,
         "fourier": FourierSeries,
+        "hybrid": Hybrid,
         "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
         "random_circuit": RandomCircuit,

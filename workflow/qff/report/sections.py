@@ -12,6 +12,7 @@ import pandas as pd
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
 from qff.report import errors, hardware, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
+from qff.report.hybrid import hybrid_words_and_tables
 from qff.report.numbers import Table, number
 from qff.report.reference import reference_tables
 from qff.report.scaling import scaling_tables, scaling_words
@@ -219,6 +220,7 @@ def sections(
             numbers, done, study.models, found, f"{where}/metrics.csv and {where}/quantum/{system}/"
         )
 
+    draft_words, draft_tables = hybrid_words_and_tables(metrics, results / "hybrid", study.models)
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
         section("reference", "Reference", ("reference",), reference),
@@ -236,6 +238,7 @@ def sections(
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
+        Section("draft", "The architecture draft", [Part("", draft_words, tables=draft_tables)] if draft_tables else []),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]  # fmt: skip
 
