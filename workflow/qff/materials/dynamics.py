@@ -1,0 +1,148 @@
+"""Dynamics of periodic cells with ASE: Langevin and constant energy, when a run counts as physical, and what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms, units
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.verlet import VelocityVerlet
+
+from qff.materials.calculator import MaterialCalculator
+from qff.materials.frames import Frame
+from qff.materials.neighbours import neighbour_list
+from qff.materials.potential import MaterialPotential
+
+AVERAGED = 50  # steps over which a temperature is averaged before it is judged
+STORED_FS = 20.0  # between the frames that observables are taken from
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When a run has left physics: fixed before any run, the same for all models.
+
+    closest (S, S): shortest distance (Å) allowed between elements; temperature_k: highest mean over fifty steps;
+    energy_window_ev: largest change (eV/atom) of the potential energy since the start.
+    """
+
+    closest: np.ndarray
+    temperature_k: float
+    energy_window_ev: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trajectory. times (T,) in fs; positions (T, A, 3) unwrapped, in Å; potential and total energies (T,) in eV;
+    temperatures (T,) in K; failure: what went wrong, or an empty text; length_fs: until then."""
+
+    times: np.ndarray
+    positions: np.ndarray
+    potential: np.ndarray
+    total: np.ndarray
+    temperatures: np.ndarray
+    failure: str
+    length_fs: float
+
+    @property
+    def drift_mev_per_atom_per_ps(self) -> float:
+        """Slope of the total energy, in meV/atom/ps; NaN of a run without two stored frames."""
+        if len(self.times) < 2:
+            return float("nan")
+        return float(np.polyfit(self.times, self.total, 1)[0] * 1e6 / self.positions.shape[1])
+
+
+def supercell(frame: Frame, repeat: tuple[int, int, int]) -> Atoms:
+    """A frame, repeated, as ASE atoms."""
+    return Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=True).repeat(repeat)
+
+
+def simulate(
+    potential: MaterialPotential,
+    atoms: Atoms,
+    temperature_k: float,
+    length_fs: float,
+    time_step_fs: float,
+    friction_per_fs: float | None,
+    criterion: Criterion,
+    rng: np.random.Generator,
+) -> Run:
+    """Langevin dynamics from drawn velocities, or with ``friction_per_fs`` None at constant energy from those of ``atoms``.
+
+    The thermostat acts on every atom (``fixcm`` off): with the centre of mass held, ASE heats too much.
+    """
+    atoms = atoms.copy()
+    atoms.calc = MaterialCalculator(potential)
+    if friction_per_fs is None:
+        engine = VelocityVerlet(atoms, time_step_fs * units.fs)
+    else:
+        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature_k, rng=rng)
+        friction = friction_per_fs / units.fs
+        engine = Langevin(
+            atoms, time_step_fs * units.fs, temperature_K=temperature_k, friction=friction, fixcm=False, rng=rng
+        )
+    kinds = potential.descriptor.kinds(atoms.numbers)
+    every = max(1, round(STORED_FS / time_step_fs))
+    steps = max(1, round(length_fs / time_step_fs))
+    start = atoms.get_potential_energy()
+    stored, recent, failure, done = [], [], "", 0
+    for done in range(1, steps + 1):
+        engine.run(1)
+        recent = [*recent[-AVERAGED + 1 :], atoms.get_temperature()]
+        if done % every and done != steps:
+            continue
+        energy = atoms.get_potential_energy()
+        failure = _failure(atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion)
+        if failure:
+            break
+        kinetic = atoms.get_kinetic_energy()
+        stored.append((done * time_step_fs, atoms.positions.copy(), energy, energy + kinetic, recent[-1]))
+    columns = list(zip(*stored, strict=True)) if stored else [[]] * 5
+    run = Run(
+        np.array(columns[0]),
+        np.array(columns[1]).reshape(-1, len(atoms), 3),
+        *(np.array(c) for c in columns[2:]),
+        failure,
+        done * time_step_fs,
+    )
+    return run
+
+
+def _failure(atoms: Atoms, kinds: np.ndarray, change: float, temperature: float, criterion: Criterion) -> str:
+    """What is unphysical about a configuration; an empty text if nothing is."""
+    if not np.isfinite(change) or not np.isfinite(atoms.positions).all():
+        return "numbers that are not finite"
+    if abs(change) > criterion.energy_window_ev * len(atoms):
+        return "potential energy"
+    if temperature > criterion.temperature_k:
+        return "temperature"
+    pairs = neighbour_list(atoms.positions, atoms.cell.array, float(criterion.closest.max()))
+    centre, slot = np.nonzero(pairs.index >= 0)
+    distances = np.linalg.norm(pairs.vectors(atoms.positions, atoms.cell.array)[centre, slot], axis=1)
+    short = distances < criterion.closest[kinds[centre], kinds[pairs.index[centre, slot]]]
+    return "close pair" if short.any() else ""
+
+
+def radial_distribution(
+    positions: np.ndarray, numbers: np.ndarray, cell: np.ndarray, pair: tuple[int, int], cutoff: float, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (bins,) in Å and g(r) of two elements, averaged over frames (T, A, 3) of one cell."""
+    edges = np.linspace(0, cutoff, bins + 1)
+    counts = np.zeros(bins)
+    one, two = numbers == pair[0], numbers == pair[1]
+    for frame in positions:
+        pairs = neighbour_list(frame, cell, cutoff)
+        distances = np.linalg.norm(pairs.vectors(frame, cell), axis=2)
+        wanted = (pairs.index >= 0) & one[:, None] & two[pairs.index]
+        counts += np.histogram(distances[wanted], edges)[0]
+    density = two.sum() / abs(np.linalg.det(cell))
+    shells = 4 / 3 * np.pi * np.diff(edges**3)
+    return 0.5 * (edges[1:] + edges[:-1]), counts / max(len(positions), 1) / one.sum() / density / shells
+
+
+def mean_squared_displacement(run: Run, atoms: np.ndarray) -> np.ndarray:
+    """Of some atoms since the first stored frame, (T,) in Å², relative to the centre of all atoms."""
+    moved = run.positions - run.positions[:1]
+    moved = moved - moved.mean(1, keepdims=True)
+    return (moved[:, atoms] ** 2).sum(2).mean(1)

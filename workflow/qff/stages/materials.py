@@ -1,0 +1,194 @@
+"""Stage of periodic materials: import, comparison of models, dynamics, cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from qff.config import validate
+from qff.config.materials import MaterialsConfig, MaterialSetConfig
+from qff.errors import DataError
+from qff.materials.baselines import split_frames
+from qff.materials.cost import exponent, measure
+from qff.materials.dynamics import Criterion, mean_squared_displacement, radial_distribution, simulate, supercell
+from qff.materials.equations import Weights
+from qff.materials.frames import Frame, read_frames
+from qff.materials.potential import load
+from qff.materials.study import errors, fit_all, mean_errors, potential_of, prepare
+from qff.metrics import metric_rows, metric_table
+from qff.provenance import file_digest, write_csv
+from qff.randomness import generator
+from qff.stages.common import Context, flat
+
+MAIN = "amplitude_hybrid"
+MEAN = "mean_predictor"
+RDF_CUTOFF, RDF_BINS = 6.0, 60
+
+
+def _read(name: str, config: dict, path: str) -> tuple[MaterialSetConfig, list[Frame]]:
+    entry = validate(MaterialSetConfig, config, f"config, materials.sets.{name}")
+    if entry.sha256 is not None and Path(path).is_file() and (found := file_digest(path)) != entry.sha256:
+        raise DataError(
+            f"{path}: sha256 is {found}, materials.sets.{name} expects {entry.sha256}: another version of the set, or a "
+            f"damaged file; fetch it again ({entry.source})"
+        )
+    return entry, read_frames(path)
+
+
+def fit_material(
+    *, context: dict, name: str, config: dict, settings: dict, frames_path: str, model_path: str, metrics_path: str,
+    run_path: str,
+) -> None:  # fmt: skip
+    """Fit all models to every split and seed, and test them; the hybrid of the first split and seed is kept."""
+    place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials")
+    entry, frames = _read(name, config, frames_path)
+    weights = Weights(options.energy_weight, options.stress_weight)
+    n_qubits = options.circuit.n_qubits
+    record = place.record("materials", [frames_path], system=name)
+    rows = []
+    for split in entry.splits:
+        for seed in range(options.seeds):
+            parts = split_frames(
+                len(frames), split, seed, entry.n_train, entry.n_validation, generator(place.seed, "materials", name, seed)
+            )
+            chosen = {part: [frames[k] for k in index] for part, index in parts.items()}
+            prepared = prepare(chosen["train"], options, weights, 2**n_qubits - 1)
+            fitted = fit_all(
+                prepared, chosen["train"], chosen["validation"], options, weights, n_qubits, options.models,
+                generator(place.seed, "materials_fit", name, split, seed),
+            )  # fmt: skip
+            found = {MEAN: mean_errors(chosen["train"], chosen["test"], prepared.references)}
+            found[MEAN]["n_parameters"] = ("1", 0)
+            for model, fit in fitted.items():
+                potential = potential_of(prepared, fit, options.wall_ev_per_ang3)
+                found[model] = errors(potential, chosen["test"])
+                found[model]["n_parameters"] = ("1", fit.n_parameters)
+                found[model]["n_fixed_by_data"] = ("1", prepared.n_fixed)
+                if (model, split, seed) == (options.models[-1] if MAIN not in fitted else MAIN, entry.splits[0], 0):
+                    potential.save(model_path)
+            for model, values in found.items():
+                labels = {"system": name, "model": model, "n_train": entry.n_train, "seed": seed, "split": split}
+                rows += metric_rows(values, **labels)
+                record.add(
+                    f"{model}-{name}-{split}-s{seed}",
+                    params={"model": model, "split": split, "seed": seed, "n_train": entry.n_train, "level": entry.level},
+                    metrics=flat(values),
+                    model=model,
+                    seed=str(seed),
+                )
+    write_csv(metrics_path, metric_table(rows))
+    record.write(run_path, [metrics_path, model_path])
+
+
+def simulate_material(
+    *, context: dict, name: str, config: dict, settings: dict, frames_path: str, model_path: str, runs_path: str,
+    rdf_path: str, metrics_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Langevin dynamics of a supercell at every temperature from several starts, then at constant energy."""
+    place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials").dynamics
+    _, frames = _read(name, config, frames_path)
+    potential = load(model_path)
+    record = place.record("materials", [frames_path, model_path], system=name, model=MAIN)
+    rows, table, curves = [], [], []
+    for temperature in options.temperatures_k:
+        criterion = Criterion(
+            options.closest_factor * potential.closest,
+            options.temperature_factor * temperature,
+            options.energy_window_ev,
+        )
+        for start in range(options.starts):
+            rng = generator(place.seed, "materials_dynamics", name, f"{temperature:g}", start)
+            atoms = supercell(frames[int(rng.integers(len(frames)))], options.repeat)
+            run = simulate(
+                potential, atoms, temperature, options.length_fs, options.time_step_fs, options.friction_per_fs,
+                criterion, rng,
+            )  # fmt: skip
+            light = atoms.numbers == atoms.numbers.min()
+            values = {
+                "stable": ("1", float(not run.failure)),
+                "simulated_time": ("fs", run.length_fs),
+                "mean_temperature": ("K", float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan),
+                "lightest_msd": ("Ang2", float(mean_squared_displacement(run, light)[-1]) if len(run.times) else np.nan),
+            }
+            if not run.failure:
+                atoms.positions = run.positions[-1]
+                _set_velocities(atoms, run, temperature, rng)
+                free = simulate(
+                    potential, atoms, temperature, options.nve_fs, options.time_step_fs, None, criterion, rng
+                )
+                values["energy_drift_per_atom"] = ("meV/ps", free.drift_mev_per_atom_per_ps)
+                values["stable_nve"] = ("1", float(not free.failure))
+            table.append({"temperature_k": temperature, "start": start, "failure": run.failure, "length_fs": run.length_fs})
+            variant = f"{temperature:.0f}k"
+            rows += metric_rows(values, system=name, model=MAIN, variant=variant, seed=start)
+            record.add(
+                f"dynamics-{name}-{variant}-s{start}",
+                params={"temperature_k": temperature, "start": start, "n_atoms": len(atoms)},
+                metrics=flat(values),
+                seed=str(start),
+            )
+            curves += _distributions(run, atoms, temperature, start)
+    write_csv(runs_path, pd.DataFrame(table))
+    write_csv(
+        rdf_path, pd.DataFrame(curves, columns=["temperature_k", "start", "pair", "r_ang", "g"])
+    )
+    write_csv(metrics_path, metric_table(rows))
+    record.write(run_path, [runs_path, rdf_path, metrics_path])
+
+
+def _set_velocities(atoms, run, temperature: float, rng: np.random.Generator) -> None:
+    """New thermal velocities for the run at constant energy, without motion of the whole."""
+    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+
+    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    Stationary(atoms)
+
+
+def _distributions(run, atoms, temperature: float, start: int) -> list[tuple]:
+    """g(r) of the lightest element with every element, from the second half of a run."""
+    from ase.data import chemical_symbols
+
+    late = run.positions[len(run.positions) // 2 :]
+    light, found = int(atoms.numbers.min()), []
+    for other in sorted(set(atoms.numbers.tolist())) if len(late) else []:
+        r, g = radial_distribution(late, atoms.numbers, atoms.cell.array, (light, other), RDF_CUTOFF, RDF_BINS)
+        pair = f"{chemical_symbols[light]}-{chemical_symbols[other]}"
+        found += [(temperature, start, pair, a, b) for a, b in zip(r, g, strict=True)]
+    return found
+
+
+def time_material(
+    *, context: dict, name: str, config: dict, settings: dict, frames_path: str, model_path: str, metrics_path: str,
+    run_path: str,
+) -> None:  # fmt: skip
+    """Processor time and memory of supercells, and how they grow."""
+    place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials").cost
+    _, frames = _read(name, config, frames_path)
+    costs = measure(load(model_path), frames[0], options.repeats, options.samples)
+    sizes = [c.n_atoms for c in costs]
+    total = [c.seconds + c.search_seconds for c in costs]
+    rows = []
+    for cost in costs:
+        values = {
+            "seconds": ("s", cost.seconds),
+            "search_seconds": ("s", cost.search_seconds),
+            "memory": ("MiB", cost.memory_mib),
+            "atom_steps_per_second": ("1/s", cost.n_atoms / cost.seconds),
+        }
+        rows += metric_rows(values, system=name, model=MAIN, variant=f"{cost.n_atoms}_atoms")
+    laws = {
+        "cost_exponent": ("1", exponent(sizes, [c.seconds for c in costs])),
+        "cost_exponent_with_search": ("1", exponent(sizes, total)),
+        "memory_exponent": ("1", exponent(sizes, [c.memory_mib for c in costs])),
+        "atom_steps_per_second": ("1/s", max(c.n_atoms / c.seconds for c in costs)),
+        "atoms_in_8_gib": ("1", float(8 * 1024 / (costs[-1].memory_mib / costs[-1].n_atoms))),
+    }
+    rows += metric_rows(laws, system=name, model=MAIN)
+    write_csv(metrics_path, metric_table(rows))
+    record = place.record("materials", [frames_path, model_path], system=name, model=MAIN)
+    record.add(
+        f"cost-{name}", params={"sizes": sizes}, metrics=flat(laws)
+    )
+    record.write(run_path, [metrics_path])
