@@ -110,7 +110,7 @@ def test_dry_run(tmp_path, overlay):
 def test_recalculation_can_be_asked_for_on_the_command_line(tmp_path):
     done = fresh(tmp_path, "--config", "reference={mode: recompute, chunks: 3}")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^label_chunk\s+9$", done.stdout, re.MULTILINE)  # of each of three systems
+    assert re.search(r"^label_chunk\s+12$", done.stdout, re.MULTILINE)  # of each of four sets
     assert "import_reference" not in done.stdout
 
 
