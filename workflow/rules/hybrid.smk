@@ -14,6 +14,8 @@ rule solve_vqe:
         f"{RESULTS}/logs/solve_vqe/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/solve_vqe/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.vqe"),
         config=system_config,
@@ -31,6 +33,8 @@ rule solve_bonds:
         f"{RESULTS}/logs/solve_bonds.log",
     benchmark:
         f"{RESULTS}/benchmarks/solve_bonds.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.vqe"),
         settings=HYBRID_CONFIG,
@@ -54,6 +58,8 @@ rule pretrain_network:
         f"{RESULTS}/logs/pretrain_network/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/pretrain_network/{{system}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.hybrid"),
         config=system_config,
@@ -86,6 +92,8 @@ rule initialise_circuit:
         f"{RESULTS}/logs/initialise_circuit/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/initialise_circuit/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.hybrid"),
         config=system_config,
@@ -115,6 +123,8 @@ rule train_hybrid:
         f"{RESULTS}/logs/train_hybrid/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_hybrid/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.hybrid"),
         config=system_config,
@@ -140,6 +150,8 @@ rule evaluate_hybrid:
         f"{RESULTS}/logs/evaluate_hybrid/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate_hybrid/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.evaluate"),
         config=system_config,
@@ -157,6 +169,8 @@ rule time_methods:
         f"{RESULTS}/logs/time_methods.log",
     benchmark:
         f"{RESULTS}/benchmarks/time_methods.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.timing"),
         settings=HYBRID_CONFIG,
@@ -193,6 +207,8 @@ rule compare_methods:
         f"{RESULTS}/logs/compare_methods.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare_methods.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.table_one"),
         cells=tracked_digest("config/table_one.yaml"),

@@ -20,6 +20,8 @@ rule measure_hardware:
         f"{RESULTS}/logs/measure_hardware/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/measure_hardware/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.hardware"),
         config=system_config,
@@ -43,6 +45,8 @@ rule simulate_measured:
         f"{RESULTS}/logs/simulate_measured/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_measured/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.measured"),
         config=system_config,

@@ -320,6 +320,8 @@ rule plot_hardware:
         f"{RESULTS}/logs/plot_hardware/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_hardware/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.hardware"),
         settings=CONFIG.quantum.model_dump(mode="json"),

@@ -15,6 +15,8 @@ rule train_jointly:
         f"{RESULTS}/logs/train_jointly/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_jointly/{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.transfer"),
         systems={name: STUDY.systems[name].model_dump(mode="json") for name in TRANSFERRED},
