@@ -15,10 +15,10 @@ rule run_reference_dynamics:
         f"{RESULTS}/logs/run_reference_dynamics/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_reference_dynamics/{{system}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,
@@ -39,10 +39,10 @@ rule run_on_the_fly:
         f"{RESULTS}/logs/run_on_the_fly/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_on_the_fly/{{system}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,
@@ -65,10 +65,10 @@ rule run_dynamics:
         f"{RESULTS}/logs/run_dynamics/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/run_dynamics/{{system}}_{{model}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system="|".join(SCANS) or "none",
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.dynamics"),
         config=system_config,

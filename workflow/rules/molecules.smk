@@ -15,10 +15,10 @@ rule compute_harmonic:
         f"{RESULTS}/logs/compute_harmonic/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/compute_harmonic/{{system}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.molecules"),
         config=system_config,
@@ -41,10 +41,10 @@ rule simulate_reference:
         f"{RESULTS}/logs/simulate_reference/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_reference/{{system}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.molecules"),
         config=system_config,
@@ -66,10 +66,10 @@ rule simulate_on_the_fly:
         f"{RESULTS}/logs/simulate_on_the_fly/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_on_the_fly/{{system}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.molecules"),
         config=system_config,
@@ -98,10 +98,10 @@ rule simulate_model:
         f"{RESULTS}/logs/simulate_model/{{system}}_{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/simulate_model/{{system}}_{{model}}.tsv"
-    conda:
-        "../../envs/learning.yaml"
     wildcard_constraints:
         system=MOLECULE_NAMES,
+    conda:
+        "../../envs/learning.yaml"
     params:
         context=context("qff.stages.molecules"),
         config=system_config,

@@ -33,10 +33,10 @@ if CONFIG.reference.mode == "frozen":
             f"{RESULTS}/logs/import_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/import_reference/{{system}}.tsv"
-        conda:
-            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
+        conda:
+            "../../envs/reference.yaml"
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -55,10 +55,10 @@ else:
             f"{RESULTS}/logs/sample_geometries/{{system}}_{{n}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/sample_geometries/{{system}}_{{n}}.tsv"
-        conda:
-            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(SAMPLED),
+        conda:
+            "../../envs/reference.yaml"
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -75,10 +75,10 @@ else:
             f"{RESULTS}/logs/label_chunk/{{system}}_{{n}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/label_chunk/{{system}}_{{n}}.tsv"
-        conda:
-            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
+        conda:
+            "../../envs/reference.yaml"
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -101,10 +101,10 @@ else:
             f"{RESULTS}/logs/collect_reference/{{system}}.log",
         benchmark:
             f"{RESULTS}/benchmarks/collect_reference/{{system}}.tsv"
-        conda:
-            "../../envs/reference.yaml"
         wildcard_constraints:
             system=one_of(CALCULATED),
+        conda:
+            "../../envs/reference.yaml"
         params:
             context=context("qff.stages.reference"),
             config=system_config,
@@ -125,10 +125,10 @@ rule import_set:
         f"{RESULTS}/logs/import_set/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/import_set/{{system}}.tsv"
-    conda:
-        "../../envs/reference.yaml"
     wildcard_constraints:
         system=one_of(IMPORTED),
+    conda:
+        "../../envs/reference.yaml"
     params:
         context=context("qff.stages.reference"),
         config=system_config,
@@ -149,10 +149,10 @@ rule check_labels:
         f"{RESULTS}/logs/check_labels/{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/check_labels/{{system}}.tsv"
-    conda:
-        "../../envs/reference.yaml"
     wildcard_constraints:
         system=one_of(CHECKED),
+    conda:
+        "../../envs/reference.yaml"
     params:
         context=context("qff.stages.checks"),
         config=system_config,

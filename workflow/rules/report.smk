@@ -15,7 +15,9 @@ TRACKED = [
 ]
 
 
-PAGE = [p for p in Path(workflow.basedir, "workflow/qff/report").iterdir() if p.suffix in {".html", ".css", ".js"}]
+PAGE = [
+    p for p in Path(workflow.basedir, "workflow/qff/report").iterdir() if p.suffix in {".html", ".css", ".js"}
+]
 
 # Figure of test errors → role of the models that it shows.
 ERRORS = {"errors": "comparison", "optimisers": "optimiser", "choices": "choice", "ablations": "ablation"}
@@ -138,10 +140,10 @@ rule plot_errors:
         f"{RESULTS}/logs/plot_errors/{{kind}}_{{system}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plot_errors/{{kind}}_{{system}}.tsv"
-    conda:
-        "../../envs/report.yaml"
     wildcard_constraints:
         kind="|".join(ERRORS),
+    conda:
+        "../../envs/report.yaml"
     params:
         context=context("qff.stages.plots.errors"),
         labels=LABELS,

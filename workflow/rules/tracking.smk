@@ -11,10 +11,10 @@ rule track_stage:
         f"{RESULTS}/logs/track_stage/{{stage}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/track_stage/{{stage}}.tsv"
-    conda:
-        "../../envs/report.yaml"
     wildcard_constraints:
         stage="|".join(STAGES),
+    conda:
+        "../../envs/report.yaml"
     params:
         uri=CONFIG.tracking.uri,
     script:
