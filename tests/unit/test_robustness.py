@@ -107,7 +107,11 @@ def test_a_pickle_is_never_loaded(tmp_path):
         read_raw(tmp_path / "set.npz", layout)
     assert not victim.exists()
     sources = {p: p.read_text(encoding="utf-8") for p in (ROOT / "workflow").rglob("*.py")}
-    risky = re.compile(r"\b(pickle\.|torch\.load|joblib\.load|allow_pickle=True|yaml\.(unsafe_)?load\((?!.*_Loader))")
+    risky = re.compile(
+        r"^\s*(import|from) (pickle|dill|joblib|cloudpickle)\b|torch\.load|allow_pickle=True"
+        r"|yaml\.(unsafe_|full_)?load\((?!.*_Loader)",
+        re.MULTILINE,
+    )
     assert [p.name for p, text in sources.items() if risky.search(text)] == []
 
 
