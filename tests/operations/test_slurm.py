@@ -14,11 +14,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/e2e"))
+from test_study import copy_repository  # noqa: E402
+
 SLURM = Path(__file__).parent / "slurm"
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
 PATHS = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 pytestmark = [
     pytest.mark.operations,
+    pytest.mark.timeout(0),
     pytest.mark.skipif(
         not all(shutil.which(name, path=PATHS) for name in NEEDED), reason="no Slurm: apt-get install slurm-wlm munge"
     ),
@@ -39,16 +43,6 @@ def slurm(tmp_path_factory):
         yield environment | {"SLURM_CONF": f"{root}/slurm.conf", "PATH": f"{root}/bin:{PATHS}"}
     finally:
         subprocess.run(["bash", SLURM / "stop-slurm.sh", root], env=environment, timeout=120)
-
-
-def repository(folder: Path) -> Path:
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    for name in filter(None, names):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    return folder
 
 
 def driver(folder: Path, environment: dict, *arguments: str) -> subprocess.Popen:
@@ -75,7 +69,7 @@ def wait_for_a_job(process: subprocess.Popen, environment: dict) -> str:
 
 
 def test_the_study_completes_in_spite_of_a_cancelled_job_and_a_killed_driver(tmp_path, slurm):
-    folder = repository(tmp_path / "study")
+    folder = copy_repository(tmp_path / "study")
     first = driver(folder, slurm)
     cancelled = wait_for_a_job(first, slurm)
     subprocess.run(["scancel", cancelled], env=slurm, check=True)
