@@ -8,8 +8,8 @@ export OMP_NUM_THREADS = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e test-operations ui follow sync report lint format \
-	lock envs freeze compare-reference publish verify-published compare docs bench clean help
+.PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e test-operations fuzz ui follow sync report lint format \
+	lock envs freeze compare-reference publish verify-published compare crate docs bench clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -28,6 +28,9 @@ test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed
 
 test-operations: $(BIN)/.installed  ## servers, schedulers and kills, minutes each; not part of make test
 	$(BIN)/python -m pytest -m operations tests/operations
+
+fuzz: $(BIN)/.installed  ## property tests of configuration, loaders and claims, far longer than in make test (EXAMPLES=2000)
+	QFF_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/fuzz
 
 ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
 	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \
@@ -83,6 +86,9 @@ verify-published: $(BIN)/.installed  ## judge the committed record again from it
 compare: $(BIN)/.installed  ## two runs, number by number (A=results/published B=results/study)
 	$(BIN)/python -m qff.compare $(or $(A),results/published) $(or $(B),results/study) $(if $(TABLE),--table $(TABLE))
 
+crate: $(BIN)/.installed-crate  ## a finished study as a Workflow Run RO-Crate (PROFILE=study)
+	$(BIN)/python -m qff.crate results/$(or $(PROFILE),study)
+
 publish: $(BIN)/.installed  ## make the finished study the published record
 	$(BIN)/python -m qff.publish results/study
 	$(BIN)/python -m qff.readme
@@ -91,7 +97,7 @@ bench: $(BIN)/.installed-bench  ## time the circuit engine against other simulat
 	$(BIN)/python -m qff.benchmark $(WORKLOADS)
 
 lock: $(BIN)/.installed  ## write requirements.lock from what is installed
-	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' | grep -vxFf requirements-bench.lock > requirements.lock
+	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' | grep -vxFf requirements-bench.lock | grep -vxFf requirements-crate.lock > requirements.lock
 
 clean:  ## forget results and environment; the published record stays
 	rm -rf .venv .snakemake results/study results/smoke results/freeze results/mlflow.db* results/mlartifacts
@@ -102,6 +108,10 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m qff.engines.compiled  # compiles the kernels once, for all jobs
+	touch $@
+
+$(BIN)/.installed-crate: $(BIN)/.installed requirements-crate.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-crate.lock
 	touch $@
 
 $(BIN)/.installed-bench: $(BIN)/.installed requirements-bench.lock

@@ -26,8 +26,10 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"
 
 
+# On a cluster, tracking stays with the driver: an SQLite store wants one machine.
 localrules:
     all,
+    track_stage,
 
 
 rule all:

@@ -16,7 +16,7 @@ from qff.provenance import RunRecord, write_json
 from qff.tracking import ENVIRONMENT, pending_marker
 
 WRITERS, RUNS = 4, 100
-pytestmark = pytest.mark.operations
+pytestmark = [pytest.mark.operations, pytest.mark.timeout(0)]
 
 
 class Server:

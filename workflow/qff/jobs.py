@@ -16,6 +16,7 @@ from pathlib import Path
 from qff.errors import QffError
 
 log = logging.getLogger("qff")
+SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")  # set by a scheduler in the environment of its jobs
 
 
 def progress(items: Iterable, description: str, total: int | None = None) -> Iterable:
@@ -45,10 +46,10 @@ def watch_driver(interval: float = 1.0) -> None:
     """End this process when the driving Snakemake is gone.
 
     A driver killed with SIGKILL cannot stop its jobs; left alone they would go on writing beside those of the
-    next invocation. Jobs on another host (a cluster) are left to its scheduler.
+    next invocation. Jobs on another host, or of a cluster's scheduler, are left to that: they may outlive the driver.
     """
     host, _, pid = os.environ.get("QFF_DRIVER", "").rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != socket.gethostname() or not pid.isdigit() or any(name in os.environ for name in SCHEDULED):
         return
 
     def watch() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,12 +95,13 @@ def as_mlflow_model(path: Path) -> Iterator[Path]:
     outputs = Schema([TensorSpec(real, (-1,), "energy"), TensorSpec(real, (-1, n, 3), "forces")])
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model"
-        signature = ModelSignature(inputs, outputs)
-        save_model(
-            target,
-            loader_module="qff.served",
-            data_path=str(path),
-            signature=signature,
-            pip_requirements=REQUIREMENTS,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # asks for an example of the input beside the signature
+            save_model(
+                target,
+                loader_module="qff.served",
+                data_path=str(path),
+                signature=ModelSignature(inputs, outputs),
+                pip_requirements=REQUIREMENTS,
+            )
         yield target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from pathlib import Path
@@ -40,7 +41,7 @@ def read_yaml(path: str | Path) -> Any:
         raise ConfigError(f"{path}: no such file") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the second: impossible dates, or no UTF-8
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
 
 
@@ -77,7 +78,10 @@ def with_types(config: dict[str, Any]) -> dict[str, Any]:
             return {k: typed(v) for k, v in value.items()}
         if isinstance(value, list):
             return [typed(v) for v in value]
-        found = yaml.safe_load(value) if isinstance(value, str) else value
+        found = value
+        if isinstance(value, str):
+            with contextlib.suppress(yaml.YAMLError, ValueError):  # a text like any other
+                found = yaml.safe_load(value)
         return found if isinstance(found, (bool, int, float)) or value == "null" else value
 
     return {k: typed(v) if isinstance(v, (dict, list)) else v for k, v in config.items()}

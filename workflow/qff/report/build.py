@@ -63,6 +63,7 @@ def build(
         answer=words.answer(claims),
         claims=judged,
         papers=_papers(judged),
+        by_system=words.held_by_system(claims, study.systems),
         data=interactive.data(study, results, metrics),
         meanings=[(v, words.badge(v), meaning) for v, meaning in words.MEANINGS.items()],
         sections=sections.sections(study, results, metrics, records, figures),

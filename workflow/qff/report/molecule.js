@@ -11,6 +11,7 @@
   const COLOURS = { H: "#e8e8e8", Li: "#b07de0", C: "#555555", N: "#4766d9", O: "#d43b2f", P: "#e08a1e", S: "#d9b91e", Fe: "#c0683a", Ge: "#5f8f8f" };
   const RADII = { H: 0.31, Li: 1.28, C: 0.76, N: 0.71, O: 0.66, P: 1.07, S: 1.05, Fe: 1.32, Ge: 1.2 };
   const radius = (symbol) => RADII[symbol] ?? 1.0;
+  const ball = (symbol) => 0.2 + 0.25 * radius(symbol);
   let yaw = 0.6, pitch = 0.35, timer = 0, movie = movies[0], extent = 1;
 
   const atoms = () => {
@@ -30,7 +31,7 @@
     const scale = (0.42 * size) / extent, found = atoms();
     const px = (a) => size / 2 + scale * a.x, py = (a) => size / 2 - scale * a.y;
     const things = found.map((a) => ({ z: a.z, paint: () => {
-      const r = scale * (0.2 + 0.25 * radius(a.symbol));
+      const r = scale * ball(a.symbol);
       const shade = pen.createRadialGradient(px(a) - r / 3, py(a) - r / 3, r / 10, px(a), py(a), r);
       shade.addColorStop(0, "#ffffff");
       shade.addColorStop(0.35, COLOURS[a.symbol] ?? "#9a9a9a");
@@ -43,13 +44,18 @@
     found.forEach((a, i) => found.slice(0, i).forEach((b) => {
       const distance = Math.hypot(...a.at.map((v, k) => v - b.at[k]));
       if (distance > 1.3 * (radius(a.symbol) + radius(b.symbol))) return;
+      const along = (s, e) => { // where the bond leaves the ball of its atom
+        const part = (0.9 * ball(s.symbol)) / distance;
+        return { x: s.x + part * (e.x - s.x), y: s.y + part * (e.y - s.y) };
+      };
+      const from = along(a, b), to = along(b, a);
       things.push({ z: (a.z + b.z) / 2, paint: () => {
         pen.strokeStyle = "#7a7a7a";
         pen.lineWidth = Math.max(2, 0.12 * scale);
         pen.lineCap = "round";
         pen.beginPath();
-        pen.moveTo(px(a), py(a));
-        pen.lineTo(px(b), py(b));
+        pen.moveTo(px(from), py(from));
+        pen.lineTo(px(to), py(to));
         pen.stroke();
       } });
     }));

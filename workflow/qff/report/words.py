@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qff.claims import VERDICTS
+from qff.claims import HOLDS, VERDICTS
 from qff.report.numbers import interval, number, with_unit
 
 NAMES = {verdict: verdict.replace("_", " ") for verdict in VERDICTS}
@@ -62,6 +62,13 @@ def _reason(rows: pd.DataFrame) -> str:
     if row.measure_verdict != row.verdict:
         return f"{row.measure} is {found(row)}, but the controls that it rests on do not hold"
     return f"{row.measure} is {found(row)}, the rule asks {row.rule}"
+
+
+def held_by_system(claims: pd.DataFrame, labels: dict[str, str]) -> str:
+    """LiH 4 of 5, H₂O 3 of 12: how many claims hold, for each system that has some."""
+    verdicts = claims.drop_duplicates("claim_id").groupby("system", sort=False).verdict
+    counts = [(labels.get(system, system), int(found.isin(HOLDS).sum()), len(found)) for system, found in verdicts]
+    return ", ".join(f"{label} {held} of {total}" for label, held, total in counts)
 
 
 def answer(claims: pd.DataFrame) -> list[str]:
