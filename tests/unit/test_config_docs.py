@@ -149,7 +149,7 @@ def test_all_settings_in_use_are_documented():
     circuits = {kind: set(inspect.signature(builder).parameters) for kind, builder in circuits.items()}
     for name, model in read_yaml("config/models.yaml").items():
         known = {"output_range", *documented.get(model["kind"], ()), *circuits.get(model["kind"], ())}
-        if model["kind"] == "atomic_circuits":
+        if model["kind"] in ("atomic_circuits", "hybrid"):
             known |= set(documented["behler_parrinello"])
         for settings in model["systems"].values():
             assert set(settings) <= known, name
