@@ -17,6 +17,7 @@ rule collect_metrics:
             *expand(f"{RESULTS}/capacity/{{system}}/metrics.csv", system=CORRELATED),
             *expand(f"{RESULTS}/scaling/{{system}}/metrics.csv", system=SCALED),
             *dynamics_of(SIMULATED, "metrics.csv"),
+            *of_materials("metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",
@@ -46,7 +47,7 @@ rule judge_claims:
     params:
         context=context("qff.stages.claims"),
         claims=tracked_digest("config/claims.yaml"),
-        systems=STUDIED,
+        systems=[*STUDIED, *MATERIALS],
         stand_ins={
             STUDY.systems[name].like: name
             for name in STUDIED

@@ -68,7 +68,9 @@ class MaterialDynamicsConfig(Strict):
     friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
     nve_fs: Positive = Field(default=1000.0, description="Length of the run at constant energy (fs).")
     starts: PositiveInt = Field(default=2, description="Trajectories of each temperature.")
-    repeat: tuple[int, int, int] = Field(default=(2, 1, 1), description="Supercell of a test frame they start from.")
+    repeat: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(
+        default=[2, 1, 1], description="Supercell of a frame that they start from."
+    )
     closest_factor: Positive = Field(
         default=0.8,
         description="Unphysical: a pair closer than this part of the shortest distance in training of its elements.",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from qff.config.materials import MaterialsConfig
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
 MIN_STEPS = 100  # of a trajectory of a molecule
@@ -228,6 +229,7 @@ class Config(Strict):
     capacity: CapacityConfig = CapacityConfig()
     scaling: ScalingConfig = ScalingConfig()
     dynamics: DynamicsConfig = DynamicsConfig()
+    materials: MaterialsConfig = MaterialsConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
-from qff.report import errors, molecules, tables
+from qff.report import errors, materials, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.numbers import Table, number
 from qff.report.reference import reference_tables
@@ -197,6 +197,10 @@ def sections(
         found = tables.dynamics_tables(numbers, study.models, f"{where}/metrics.csv")
         return _dynamics_words(study.config["dynamics"], numbers), found
 
+    def periodic(system, numbers):
+        words = materials.material_words(study.config["materials"], system) if "materials" in study.config else []
+        return words, materials.material_tables(numbers, f"{where}/metrics.csv") if words else []
+
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
         section("reference", "Reference", ("reference",), reference),
@@ -212,6 +216,7 @@ def sections(
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
+        section("materials", "Periodic materials", (), periodic),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]  # fmt: skip
 
