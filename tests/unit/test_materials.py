@@ -38,17 +38,15 @@ def rattled(seed: int, size: float = 0.1, repeat=(1, 1, 1)) -> Atoms:
     return atoms.repeat(repeat)
 
 
-def some_potential(seed: int = 0, wall: float = 0.0, head=None) -> MaterialPotential:
+def some_potential(seed: int = 0, wall: float = 0.0, head=None, limit: float = np.inf) -> MaterialPotential:
     """Any potential: random projections, random symmetric matrices."""
     rng = np.random.default_rng(seed)
     n, size = DESCRIPTOR.n_features, 3
     a = rng.normal(scale=0.1, size=(2, size + 1, size + 1))
     projections = rng.normal(scale=n**-0.5, size=(2, n, size))
-    compression = Compression(rng.normal(size=(2, n)), projections)
+    compression = Compression(rng.normal(size=(2, n)), projections, np.full((2, size), limit))
     head = head or QuadraticHead(a + a.transpose(0, 2, 1))
-    return MaterialPotential(
-        DESCRIPTOR, np.array([-1.0, -2.0]), compression, head, np.full((2, 2), 2.6), wall
-    )
+    return MaterialPotential(DESCRIPTOR, np.array([-1.0, -2.0]), compression, head, np.full((2, 2), 2.6), wall)
 
 
 def labelled(count: int, potential: MaterialPotential) -> list[Frame]:
@@ -144,7 +142,9 @@ def test_forces_in_other_units_than_energies_are_detected_on_a_trajectory(tmp_pa
         start.positions += rng.normal(scale=0.01, size=start.positions.shape)
         cell = start.cell.array
         path.append(
-            Frame(start.numbers, start.positions.copy(), cell, *potential.evaluate(start.numbers, start.positions, cell))
+            Frame(
+                start.numbers, start.positions.copy(), cell, *potential.evaluate(start.numbers, start.positions, cell)
+            )
         )
     assert work_ratio(path) == pytest.approx(1.0, abs=0.05)
     write_frames(tmp_path / "bad.extxyz", [replace(f, forces=f.forces / 51.4221) for f in path])
@@ -328,7 +328,10 @@ def network_head() -> NetworkHead:
     return NetworkHead(rng.normal(size=(2, 3)), rng.normal(size=2), rng.normal(size=(2, 2)), rng.normal(size=2))
 
 
-@pytest.mark.parametrize("potential", [some_potential(), some_potential(wall=20.0), some_potential(head=network_head())])
+@pytest.mark.parametrize(
+    "potential",
+    [some_potential(), some_potential(wall=20.0), some_potential(head=network_head()), some_potential(limit=0.1)],
+)
 def test_forces_and_stress_are_derivatives(potential):
     atoms = rattled(6, 0.2)
     numbers, positions, cell = atoms.numbers, atoms.positions, atoms.cell.array
@@ -380,13 +383,25 @@ def test_potentials_survive_their_file(tmp_path):
         potential.save(tmp_path / "p.safetensors")
         atoms = rattled(2)
         one, two = (
-            p.evaluate(atoms.numbers, atoms.positions, atoms.cell.array) for p in (potential, load(tmp_path / "p.safetensors"))
+            p.evaluate(atoms.numbers, atoms.positions, atoms.cell.array)
+            for p in (potential, load(tmp_path / "p.safetensors"))
         )
         assert one[0] == two[0]
         np.testing.assert_array_equal(one[1], two[1])
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelFileError, match=r"bad\.safetensors: not a potential"):
         load(tmp_path / "bad.safetensors")
+
+
+def test_numbers_saturate_beyond_those_of_training_only():
+    rng = np.random.default_rng(0)
+    features, kinds = rng.normal(size=(40, 5)), np.repeat([0, 1], 20)
+    free = Compression(np.zeros((2, 5)), rng.normal(size=(2, 5, 3)), np.full((2, 3), np.inf))
+    bounded = free.limited(features, kinds)
+    np.testing.assert_array_equal(bounded.apply(features, kinds)[0], free.apply(features, kinds)[0])
+    far, slopes = bounded.apply(1e3 * features, kinds)
+    assert (np.abs(far) <= bounded.limits[kinds] + 1).all()
+    assert slopes.max() == pytest.approx(0.0, abs=1e-6)
 
 
 # Fits -------------------------------------------------------------------------------------------------------------
@@ -396,7 +411,7 @@ def rows_for(frames, potential):
     e0 = fit_references(frames)
     energies = np.array([f.energy for f in frames]) - e0.of(frames)
     c = potential.compression
-    return [rows_of(f, e, DESCRIPTOR, c.mean, c.projections, WEIGHTS) for f, e in zip(frames, energies, strict=True)]
+    return [rows_of(f, e, DESCRIPTOR, c, WEIGHTS) for f, e in zip(frames, energies, strict=True)]
 
 
 def test_columns_predict_what_heads_do(frames):
@@ -481,7 +496,7 @@ def test_a_seed_of_the_comparison(frames, method):
     )
     mean = mean_errors(frames[:20], frames[25:], prepared.references)
     assert models["amplitude_hybrid"].n_parameters == 2 * 2 + 2 * 4
-    assert prepared.n_fixed == 2 + 2 * DESCRIPTOR.n_features * 4
+    assert prepared.n_fixed == 2 + 2 * DESCRIPTOR.n_features * 4 + 2 * 3
     for name, fitted in models.items():
         found = errors(potential_of(prepared, fitted, 10.0), frames[25:])
         assert found["force_rmse"][1] < mean["force_rmse"][1], name

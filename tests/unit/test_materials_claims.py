@@ -1,6 +1,5 @@
 """The claims on periodic materials refer to what their stage writes."""
 
-import yaml
 from qff.claims import load_claims
 from qff.config import load_study, read_yaml
 from qff.report.materials import MODELS
@@ -12,7 +11,7 @@ WRITTEN = {
 
 
 def test_they_name_sets_models_and_quantities_of_the_stage():
-    base = read_yaml("config/config.yaml") | yaml.safe_load(open("config/electrolytes.yaml", encoding="utf-8"))
+    base = read_yaml("config/config.yaml") | read_yaml("config/electrolytes.yaml")
     study = load_study(base)
     claims = {k: c for k, c in load_claims("config/claims.yaml").items() if k.startswith("hybrid_materials.")}
     assert claims

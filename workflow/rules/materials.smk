@@ -3,14 +3,24 @@
 MATERIAL = f"{RESULTS}/materials/{{name}}"
 
 
+wildcard_constraints:
+    name=one_of(MATERIALS),
+
+
 def material_file(wildcards):
     """The labelled frames of a set."""
-    from qff.reference.location import material_file
+    from qff.reference.location import material_file as located
 
     try:
-        return material_file(CONFIG.materials.sets[wildcards.name], wildcards.name)
+        return located(CONFIG.materials.sets[wildcards.name], wildcards.name)
     except QffError as error:
         raise WorkflowError(str(error))
+
+
+def material_digest(wildcards):
+    """Of a tracked set, whose time of modification says nothing."""
+    entry = CONFIG.materials.sets[wildcards.name]
+    return "" if entry.published else tracked_digest(entry.file)
 
 
 def material_config(wildcards):
@@ -26,7 +36,7 @@ def material_settings(*keys):
 rule fit_material:
     """All models on every split and seed."""
     input:
-        frames=material_file,
+        frames=lambda w: ancient(material_file(w)),
     output:
         model=f"{MATERIAL}/fit/model.safetensors",
         metrics=f"{MATERIAL}/fit/metrics.csv",
@@ -38,6 +48,7 @@ rule fit_material:
     params:
         context=context("qff.stages.materials"),
         config=material_config,
+        tracked=material_digest,
         settings=material_settings(),
     script:
         "../scripts/fit_material.py"
@@ -46,7 +57,7 @@ rule fit_material:
 rule simulate_material:
     """Molecular dynamics of a supercell with the hybrid."""
     input:
-        frames=material_file,
+        frames=lambda w: ancient(material_file(w)),
         model=f"{MATERIAL}/fit/model.safetensors",
     output:
         runs=f"{MATERIAL}/dynamics/runs.csv",
@@ -60,6 +71,7 @@ rule simulate_material:
     params:
         context=context("qff.stages.materials"),
         config=material_config,
+        tracked=material_digest,
         settings=material_settings("dynamics"),
     script:
         "../scripts/simulate_material.py"
@@ -68,7 +80,7 @@ rule simulate_material:
 rule time_material:
     """Time and memory of growing supercells."""
     input:
-        frames=material_file,
+        frames=lambda w: ancient(material_file(w)),
         model=f"{MATERIAL}/fit/model.safetensors",
     output:
         metrics=f"{MATERIAL}/cost/metrics.csv",
@@ -80,6 +92,7 @@ rule time_material:
     params:
         context=context("qff.stages.materials"),
         config=material_config,
+        tracked=material_digest,
         settings=material_settings("cost"),
     script:
         "../scripts/time_material.py"

@@ -11,6 +11,9 @@ with job(snakemake.log[0]):
         config=snakemake.params.config,
         settings=snakemake.params.settings,
         frames_path=snakemake.input.frames,
-        model_path=snakemake.input.model, runs_path=snakemake.output.runs, rdf_path=snakemake.output.rdf, metrics_path=snakemake.output.metrics,
+        model_path=snakemake.input.model,
+        runs_path=snakemake.output.runs,
+        rdf_path=snakemake.output.rdf,
+        metrics_path=snakemake.output.metrics,
         run_path=snakemake.output.run,
     )

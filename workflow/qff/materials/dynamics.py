@@ -94,7 +94,9 @@ def simulate(
         if done % every and done != steps:
             continue
         energy = atoms.get_potential_energy()
-        failure = _failure(atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion)
+        failure = _failure(
+            atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion
+        )
         if failure:
             break
         kinetic = atoms.get_kinetic_energy()

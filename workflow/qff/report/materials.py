@@ -85,7 +85,9 @@ def _gains(metrics: pd.DataFrame, source: str) -> Table:
             if cells:
                 rows.append([label, words, *cells])
     header = ["against", "test set", "energy RMSE, ratio", "force RMSE, ratio"]
-    return Table("The hybrid against the others", header, rows, source, "Geometric mean over seeds, 95 % interval below.")
+    return Table(
+        "The hybrid against the others", header, rows, source, "Geometric mean over seeds, 95 % interval below."
+    )
 
 
 def _dynamics(metrics: pd.DataFrame, source: str) -> Table:
