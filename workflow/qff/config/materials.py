@@ -41,7 +41,7 @@ class CompressionConfig(Strict):
         description="Directions of largest variance of each element; or a linear fit's direction first, then those.",
     )
     regression_components: PositiveInt = Field(
-        default=48, description="Principal components of each element in the linear fit of `regression`."
+        default=96, description="Principal components of each element in the linear fit of `regression`."
     )
     ridge: NonNegative = Field(default=1e-6, description="Ridge of that fit, relative to the size of a column.")
 
@@ -56,7 +56,7 @@ class AmplitudeConfig(Strict):
 
 
 class NetworkConfig(Strict):
-    hidden: PositiveInt = Field(default=3, description="Units of the hidden layer that all elements share.")
+    hidden: PositiveInt = Field(default=4, description="Units of the hidden layer that all elements share.")
     starts: PositiveInt = Field(default=1, description="Initial parameters per seed.")
     steps: PositiveInt = Field(default=40, description="Steps of Levenberg–Marquardt.")
 
