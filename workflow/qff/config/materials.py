@@ -41,7 +41,7 @@ class CompressionConfig(Strict):
         description="Directions of largest variance of each element; or a linear fit's direction first, then those.",
     )
     regression_components: PositiveInt = Field(
-        default=96, description="Principal components of each element in the linear fit of `regression`."
+        default=160, description="Principal components of each element in the linear fit of `regression`."
     )
     ridge: NonNegative = Field(default=1e-6, description="Ridge of that fit, relative to the size of a column.")
 
