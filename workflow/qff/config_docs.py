@@ -36,6 +36,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `full.yaml` | labels recomputed, more seeds, longer runs: for a cluster |
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
+| `electrolytes.yaml` | hybrid force field on published electrolytes; `QFF_DATA` names the folder that holds them |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |

@@ -20,6 +20,7 @@ rule collect_metrics:
             *dynamics_of(SIMULATED, "metrics.csv"),
             *measured_of(MEASURED, "metrics.csv"),
             *hybrid_of("metrics.csv"),
+            *of_materials("metrics.csv"),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",
@@ -53,7 +54,7 @@ rule judge_claims:
     params:
         context=context("qff.stages.claims"),
         claims=tracked_digest("config/claims.yaml"),
-        systems=STUDIED,
+        systems=[*STUDIED, *MATERIALS],
         stand_ins={
             STUDY.systems[name].like: name
             for name in STUDIED

@@ -51,6 +51,9 @@ MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.in
 SIMULATED = [*SCANS, *MOLECULES]
 # Systems whose QNNs are run with shots and noise.
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
+# Periodic sets.
+MATERIALS = list(CONFIG.materials.sets)
+STAGES += ["materials"] if MATERIALS else []
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
@@ -206,11 +209,19 @@ def hybrid_of(file):
     ]
 
 
+def of_materials(file):
+    """A file of every job of the periodic sets."""
+    jobs = ("fit", "dynamics", "cost")
+    return expand(f"{RESULTS}/materials/{{name}}/{{job}}/{file}", name=MATERIALS, job=jobs)
+
+
 def records_of(wildcards):
     """Run records of a stage."""
     stage = f"{RESULTS}/{wildcards.stage}"
     record = f"{stage}/{{system}}/{{model}}/run.json"
     of_each_system = f"{stage}/{{system}}/run.json"
+    if wildcards.stage == "materials":
+        return of_materials("run.json")
     if wildcards.stage == "claims":
         return [f"{RESULTS}/run.json"]
     if wildcards.stage == "scaling":

@@ -408,9 +408,11 @@ rule build_report:
     params:
         context=context("qff.stages.report"),
         config=CONFIG.model_dump(mode="json"),
-        systems={name: STUDY.systems[name].label for name in STUDIED},
+        systems={name: STUDY.systems[name].label for name in STUDIED}
+        | {name: CONFIG.materials.sets[name].label for name in MATERIALS},
         models=LABELS,
-        shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in STUDIED},
+        shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in STUDIED}
+        | {name: {role: [] for role in ERRORS.values()} for name in MATERIALS},
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)

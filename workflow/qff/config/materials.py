@@ -21,7 +21,9 @@ class MaterialSetConfig(Strict):
     source: str = Field(description="Where the file is published; told to whoever lacks it.")
     level: str = Field(description="Level of theory of the labels, for the report.")
     splits: Annotated[list[Literal["blocks", "random"]], Distinct] = Field(
-        default=["blocks", "random"], min_length=1, description="Test sets: blocks of consecutive frames, random frames."
+        default=["blocks", "random"],
+        min_length=1,
+        description="Test sets: blocks of consecutive frames, random frames.",
     )
     n_train: PositiveInt = Field(description="Training frames.")
     n_validation: PositiveInt = Field(description="Validation frames: ridges and starts are chosen on them.")
@@ -39,7 +41,7 @@ class CompressionConfig(Strict):
         description="Directions of largest variance of each element; or a linear fit's direction first, then those.",
     )
     regression_components: PositiveInt = Field(
-        default=48, description="Principal components of each element in the linear fit of `regression`."
+        default=160, description="Principal components of each element in the linear fit of `regression`."
     )
     ridge: NonNegative = Field(default=1e-6, description="Ridge of that fit, relative to the size of a column.")
 
@@ -54,7 +56,7 @@ class AmplitudeConfig(Strict):
 
 
 class NetworkConfig(Strict):
-    hidden: PositiveInt = Field(default=3, description="Units of the hidden layer that all elements share.")
+    hidden: PositiveInt = Field(default=4, description="Units of the hidden layer that all elements share.")
     starts: PositiveInt = Field(default=1, description="Initial parameters per seed.")
     steps: PositiveInt = Field(default=40, description="Steps of Levenberg–Marquardt.")
 
@@ -68,13 +70,16 @@ class MaterialDynamicsConfig(Strict):
     friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
     nve_fs: Positive = Field(default=1000.0, description="Length of the run at constant energy (fs).")
     starts: PositiveInt = Field(default=2, description="Trajectories of each temperature.")
-    repeat: tuple[int, int, int] = Field(default=(2, 1, 1), description="Supercell of a test frame they start from.")
+    repeat: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(
+        default=[2, 1, 1], description="Supercell of a frame that they start from."
+    )
     closest_factor: Positive = Field(
         default=0.8,
         description="Unphysical: a pair closer than this part of the shortest distance in training of its elements.",
     )
     temperature_factor: Positive = Field(
-        default=2.0, description="Unphysical: a temperature, averaged over 50 steps, above this multiple of the target."
+        default=2.0,
+        description="Unphysical: a temperature, averaged over 50 steps, above this multiple of the target.",
     )
     energy_window_ev: Positive = Field(
         default=0.3, description="Unphysical: a potential energy further from the start than this (eV/atom)."
@@ -83,7 +88,9 @@ class MaterialDynamicsConfig(Strict):
 
 class MaterialCostConfig(Strict):
     repeats: list[PositiveInt] = Field(
-        default=[1, 2, 4], min_length=2, description="Supercells k × k × k of a frame whose energy and forces are timed."
+        default=[1, 2, 4],
+        min_length=2,
+        description="Supercells k × k × k of a frame whose energy and forces are timed.",
     )
     samples: PositiveInt = Field(default=3, description="Repetitions; the fastest counts.")
 
@@ -91,10 +98,12 @@ class MaterialCostConfig(Strict):
 class MaterialsConfig(Strict):
     """Periodic materials; without sets there is nothing to do."""
 
-    sets: dict[Name, MaterialSetConfig] = Field(default={}, description="Sets by name.")
-    models: Annotated[
-        list[Literal["linear", "quadratic", "amplitude_hybrid", "nn"]], Distinct
-    ] = Field(default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean.")
+    sets: dict[Name, MaterialSetConfig | None] = Field(
+        default={}, description="Sets by name; in an overlay, null drops one."
+    )
+    models: Annotated[list[Literal["linear", "quadratic", "amplitude_hybrid", "nn"]], Distinct] = Field(
+        default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean."
+    )
     seeds: PositiveInt = Field(default=2, description="Repetitions: new split, new initial parameters.")
     energy_weight: Positive = Field(
         default=30.0, description="Of squared energies per atom in the loss, beside mean squares of forces (Å⁻²)."
@@ -115,6 +124,7 @@ class MaterialsConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self):
+        self.sets = {name: entry for name, entry in self.sets.items() if entry is not None}
         if self.dynamics.length_fs < self.dynamics.time_step_fs:
             raise ValueError(f"dynamics.length_fs {self.dynamics.length_fs} is shorter than one time step")
         return self

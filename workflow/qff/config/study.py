@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from qff.config.hybrid import HybridConfig
+from qff.config.materials import MaterialsConfig
 from qff.config.quantum import QuantumConfig
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
 
@@ -269,6 +270,7 @@ class Config(Strict):
     dynamics: DynamicsConfig = DynamicsConfig()
     quantum: QuantumConfig = QuantumConfig()
     hybrid: HybridConfig = HybridConfig()
+    materials: MaterialsConfig = MaterialsConfig()
     tracking: TrackingConfig = TrackingConfig()
 
     @model_validator(mode="after")

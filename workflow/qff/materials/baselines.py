@@ -64,7 +64,10 @@ def composition_means(training: list[Frame], frames: list[Frame], references: Re
         known.setdefault(frame.composition, []).append(frame.energy)
     fallback = references.of(frames)
     return np.array(
-        [np.mean(known[f.composition]) if f.composition in known else r for f, r in zip(frames, fallback, strict=True)]
+        [
+            np.mean(known[f.composition]) if f.composition in known else r
+            for f, r in zip(frames, fallback, strict=True)
+        ]
     )
 
 

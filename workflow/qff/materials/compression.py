@@ -1,9 +1,12 @@
-"""Compression of the descriptor to a few numbers per atom, fixed by the training frames before a model is trained.
+"""Compression of the descriptor to a few numbers per atom, fixed by the training frames.
 
 ``pca``: the directions of largest variance of the features of each element.
 ``regression``: the first direction is that of a linear fit of energies and forces to many principal components, the
-others are the leading principal components orthogonal to it. Every model that is linear in the first number then starts
-from that fit, and elements share what the number means.
+others are the leading principal components orthogonal to it (:func:`qff.materials.study.prepare`). Every model that is
+linear in the first number then starts from that fit, and elements share what the number means.
+
+Beyond the largest value in training a number saturates, with two continuous derivatives: a quadratic form that nothing has
+fitted there would else run away from a rare environment. Training frames do not see it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ from typing import Literal
 import numpy as np
 
 from qff.materials.descriptor import Descriptor
-from qff.materials.equations import Weights, linear_matrix, normal_equations, rows_of, solve
 from qff.materials.frames import Frame
 
 Method = Literal["pca", "regression"]
@@ -22,23 +24,41 @@ Method = Literal["pca", "regression"]
 
 @dataclass(frozen=True)
 class Compression:
-    """x = Pᵀ(features - mean): mean (S, P), projections (S, P, k); x has unit variance over the training atoms."""
+    """x = Pᵀ(features - mean), saturating beyond ± limits.
+
+    mean (S, P); projections (S, P, k), such that x has unit variance over the training atoms; limits (S, k).
+    """
 
     mean: np.ndarray
     projections: np.ndarray
+    limits: np.ndarray
 
     @property
     def size(self) -> int:
         return self.projections.shape[2]
 
+    def apply(self, features: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x (A, k) of features (A, P), and its slope (A, k) by the linear map before saturation."""
+        linear = np.empty((len(features), self.size))
+        for s in range(len(self.mean)):
+            mine = kinds == s
+            linear[mine] = (features[mine] - self.mean[s]) @ self.projections[s]
+        limits = self.limits[kinds]
+        beyond = np.tanh(np.maximum(np.abs(linear) - limits, 0.0))
+        return np.clip(linear, -limits, limits) + np.sign(linear) * beyond, 1.0 - beyond**2
+
+    def limited(self, features: np.ndarray, kinds: np.ndarray) -> Compression:
+        """The same with limits at the largest values of training atoms."""
+        free = Compression(self.mean, self.projections, np.full_like(self.limits, np.inf))
+        values = np.abs(free.apply(features, kinds)[0])
+        return Compression(
+            self.mean, self.projections, np.array([values[kinds == s].max(0) for s in range(len(self.mean))])
+        )
+
     @property
     def n_fixed(self) -> int:
-        """Numbers that the training frames fix: means and projections."""
-        return self.mean.size + self.projections.size
-
-    def first(self, size: int) -> Compression:
-        """The same with the first ``size`` numbers only."""
-        return Compression(self.mean, self.projections[:, :, :size])
+        """Numbers that the training frames fix: means, projections and limits."""
+        return self.mean.size + self.projections.size + self.limits.size
 
 
 def features_of(frames: list[Frame], descriptor: Descriptor) -> tuple[np.ndarray, np.ndarray]:
@@ -67,31 +87,17 @@ def principal_components(features: np.ndarray, kinds: np.ndarray, n_elements: in
         variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
         variances, vectors = variances[::-1][:size], vectors[:, ::-1][:, :size]
         seen = variances > 1e-12 * variances[0]
-        projections[s, :, : len(variances)] = scale[:, None] * vectors * np.where(
-            seen, 1 / np.sqrt(np.where(seen, variances, 1.0)), 0.0
+        projections[s, :, : len(variances)] = (
+            scale[:, None] * vectors * np.where(seen, 1 / np.sqrt(np.where(seen, variances, 1.0)), 0.0)
         )
-    return Compression(mean, projections)
+    return Compression(mean, projections, np.full((n_elements, size), np.inf))
 
 
-def with_regression(
-    components: Compression, frames: list[Frame], energies: np.ndarray, descriptor: Descriptor, weights: Weights,
-    ridge: float, size: int,
-) -> Compression:  # fmt: skip
-    """``components`` turned so that the first direction of each element is the one a linear fit goes along.
-
-    Args:
-        energies: of the frames above their reference energies (eV).
-        ridge: of that fit, relative to the variance of each column.
-    """
-    n_elements = len(components.mean)
-    rows = (
-        rows_of(f, e, descriptor, components.mean, components.projections, weights)
-        for f, e in zip(frames, energies, strict=True)
-    )
-    found = solve(normal_equations(rows, linear_matrix, n_elements), ridge).reshape(n_elements, -1)[:, 1:]
-    turned = np.empty((*components.mean.shape, size))
-    for s, slope in enumerate(found):
-        basis = np.column_stack([slope, np.eye(len(slope))[:, : size - 1]])
-        turned[s] = components.projections[s] @ np.linalg.qr(basis)[0] * np.where(slope @ slope > 0, 1.0, 0.0)
-        turned[s, :, 0] *= np.sign(np.linalg.qr(basis)[1][0, 0])  # downhill means the same for all elements
-    return Compression(components.mean, turned)
+def turned(components: Compression, slopes: np.ndarray, size: int) -> Compression:
+    """``components`` turned so that the first direction of each element is that of ``slopes`` (S, components)."""
+    found = np.empty((*components.mean.shape, size))
+    for s, slope in enumerate(slopes):
+        rotation, triangle = np.linalg.qr(np.column_stack([slope, np.eye(len(slope))[:, : size - 1]]))
+        found[s] = components.projections[s] @ rotation
+        found[s, :, 0] *= np.sign(triangle[0, 0])  # downhill means the same for all elements
+    return Compression(components.mean, found, np.full((len(slopes), size), np.inf))

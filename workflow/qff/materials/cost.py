@@ -42,7 +42,10 @@ def measure(potential: MaterialPotential, frame: Frame, repeats: list[int], samp
             evaluations.append(time.process_time() - began)
         tracemalloc.start()
         potential.evaluate(
-            atoms.numbers, atoms.positions, cell, neighbour_list(atoms.positions, cell, potential.descriptor.cutoff_ang)
+            atoms.numbers,
+            atoms.positions,
+            cell,
+            neighbour_list(atoms.positions, cell, potential.descriptor.cutoff_ang),
         )
         peak = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()

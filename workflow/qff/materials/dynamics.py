@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ class Run:
         return float(np.polyfit(self.times, self.total, 1)[0] * 1e6 / self.positions.shape[1])
 
 
-def supercell(frame: Frame, repeat: tuple[int, int, int]) -> Atoms:
+def supercell(frame: Frame, repeat: Sequence[int]) -> Atoms:
     """A frame, repeated, as ASE atoms."""
     return Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=True).repeat(repeat)
 
@@ -93,7 +94,9 @@ def simulate(
         if done % every and done != steps:
             continue
         energy = atoms.get_potential_energy()
-        failure = _failure(atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion)
+        failure = _failure(
+            atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion
+        )
         if failure:
             break
         kinetic = atoms.get_kinetic_energy()

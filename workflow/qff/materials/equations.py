@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qff.materials.compression import Compression
 from qff.materials.descriptor import VOIGT, Descriptor, responses
 from qff.materials.frames import Frame
 
@@ -48,40 +49,23 @@ class NormalEquations:
         return float(coefficients @ self.gram @ coefficients - 2 * self.right @ coefficients + self.constant)
 
 
-def rows_of(frame: Frame, energy: float, descriptor: Descriptor, mean, projections, weights: Weights) -> Rows:
-    """A frame in the compressed descriptor x = Pᵀ(features - mean).
-
-    Args:
-        energy: of the frame above its reference energies (eV).
-        mean, projections: (S, P) and (S, P, k).
-    """
+def rows_of(frame: Frame, energy: float, descriptor: Descriptor, compression: Compression, weights: Weights) -> Rows:
+    """A frame in the compressed descriptor; ``energy``: above its reference energies (eV)."""
     environment = descriptor.environment(frame.numbers, frame.positions, frame.cell)
     moments = descriptor.moments(environment)
-    values = compress(descriptor.features(moments), environment.kinds, mean, projections)
+    values, slopes = compression.apply(descriptor.features(moments), environment.kinds)
     n = len(frame.numbers)
     stress = np.zeros(6) if frame.stress is None else frame.stress[VOIGT[:, 0], VOIGT[:, 1]] * frame.volume
     target = np.concatenate([[energy], frame.forces.ravel(), stress])
     stress_weight = 0.0 if frame.stress is None else (weights.stress / 6) ** 0.5 / n
-    weight = np.concatenate(
-        [[weights.energy**0.5 / n], np.full(3 * n, (3 * n) ** -0.5), np.full(6, stress_weight)]
-    )
-    return Rows(
-        values, responses(descriptor, environment, moments, projections), environment.kinds, target, weight
-    )
-
-
-def compress(features: np.ndarray, kinds: np.ndarray, mean: np.ndarray, projections: np.ndarray) -> np.ndarray:
-    """x (A, k) of features (A, P)."""
-    found = np.empty((len(features), projections.shape[2]))
-    for s in range(len(mean)):
-        mine = kinds == s
-        found[mine] = (features[mine] - mean[s]) @ projections[s]
-    return found
+    weight = np.concatenate([[weights.energy**0.5 / n], np.full(3 * n, (3 * n) ** -0.5), np.full(6, stress_weight)])
+    found = responses(descriptor, environment, moments, compression.projections) * slopes[:, :, None]
+    return Rows(values, found, environment.kinds, target, weight)
 
 
 def linear_matrix(rows: Rows, n_elements: int) -> np.ndarray:
     """Columns (1, x_1 … x_k) of each element: (1 + 3A + 6, S(k+1))."""
-    n, k = rows.values.shape
+    k = rows.values.shape[1]
     found = np.zeros((len(rows.target), n_elements, k + 1))
     for s in range(n_elements):
         mine = rows.kinds == s

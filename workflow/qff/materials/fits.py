@@ -23,9 +23,7 @@ class Fitted:
     validation_loss: float
 
 
-def fit_regression(
-    training: NormalEquations, validation: NormalEquations, n_elements: int, kind: str
-) -> Fitted:
+def fit_regression(training: NormalEquations, validation: NormalEquations, n_elements: int, kind: str) -> Fitted:
     """Linear or quadratic regression with the ridge that validates best."""
     found = [solve(training, ridge) for ridge in RIDGES]
     losses = [validation.loss(a) for a in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def _frame(atoms, where: str) -> Frame:
     cell = np.asarray(atoms.cell.array, float)
     if not atoms.pbc.all() or abs(np.linalg.det(cell)) < SMALLEST_VOLUME * len(atoms):
         raise DataError(
-            f"{where}: no cell that is periodic in three directions (Å); expected Lattice=\"…\" and pbc=\"T T T\" in its "
+            f'{where}: no cell that is periodic in three directions (Å); expected Lattice="…" and pbc="T T T" in its '
             "comment line; molecules are imported as systems of config/systems.yaml"
         )
     stress = results.get("stress")
@@ -155,7 +156,7 @@ def work_ratio(frames: list[Frame]) -> float | None:
     None if there are too few of them, in one cell, to tell.
     """
     work, gain = [], []
-    for one, two in zip(frames[:-1], frames[1:], strict=True):
+    for one, two in pairwise(frames):
         if not np.array_equal(one.numbers, two.numbers) or not np.allclose(one.cell, two.cell, atol=1e-6):
             continue
         step = np.linalg.solve(one.cell.T, (two.positions - one.positions).T).T

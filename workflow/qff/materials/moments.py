@@ -77,10 +77,7 @@ def expand(vectors, kinds, cutoff, n_elements, n_radial, exponents, weights):
             _powers(u, l_max, powers)
             for m in range(n_moments):
                 mono[m] = (
-                    weights[m]
-                    * powers[0, exponents[m, 0]]
-                    * powers[1, exponents[m, 1]]
-                    * powers[2, exponents[m, 2]]
+                    weights[m] * powers[0, exponents[m, 0]] * powers[1, exponents[m, 1]] * powers[2, exponents[m, 2]]
                 )
             first = kinds[i, j] * n_radial
             for n in range(n_radial):

@@ -10,7 +10,6 @@ import numpy as np
 from qff.errors import ModelFileError
 from qff.materials.compression import Compression
 from qff.materials.descriptor import Descriptor, Environment, forces_and_virial
-from qff.materials.equations import compress
 from qff.materials.frames import Frame
 from qff.materials.heads import NetworkHead, QuadraticHead
 from qff.materials.moments import compiled
@@ -72,24 +71,19 @@ class MaterialPotential:
         energy, slopes = float(self.references[whole.kinds].sum()), np.empty(whole.vectors.shape)
         for first in range(0, len(numbers), CHUNK):
             part = slice(first, first + CHUNK)
-            some = Environment(
-                whole.kinds[part], whole.index[part], whole.neighbour_kinds[part], whole.vectors[part]
-            )
+            some = Environment(whole.kinds[part], whole.index[part], whole.neighbour_kinds[part], whole.vectors[part])
             moments = self.descriptor.moments(some)
-            values = compress(
-                self.descriptor.features(moments), some.kinds, self.compression.mean, self.compression.projections
-            )
+            values, steepness = self.compression.apply(self.descriptor.features(moments), some.kinds)
             energies, by_values = self.head.energies(values, some.kinds)
             energy += float(energies.sum())
+            by_values = by_values * steepness
             gradient = np.empty((len(some.kinds), self.descriptor.n_features))
             for s, projection in enumerate(self.compression.projections):
                 mine = some.kinds == s
                 gradient[mine] = by_values[mine] @ projection.T
             slopes[part] = self.descriptor.pullback(some, moments, gradient)
             if self.wall:
-                energy += _wall(
-                    some.vectors, some.kinds, some.neighbour_kinds, self.closest, self.wall, slopes[part]
-                )
+                energy += _wall(some.vectors, some.kinds, some.neighbour_kinds, self.closest, self.wall, slopes[part])
         forces, virial = forces_and_virial(whole.index, whole.vectors, slopes)
         return energy, forces, 0.5 * (virial + virial.T) / abs(np.linalg.det(cell))
 
@@ -102,6 +96,7 @@ class MaterialPotential:
             "references": self.references,
             "mean": self.compression.mean,
             "projections": np.ascontiguousarray(self.compression.projections),
+            "limits": self.compression.limits,
             "closest": self.closest,
             **{f"head.{name}": np.ascontiguousarray(value) for name, value in vars(self.head).items()},
         }
@@ -130,17 +125,20 @@ def load(path: str | Path) -> MaterialPotential:
     try:
         with safe_open(path, "numpy") as file:
             meta = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if meta.get("format") != "qff.material/1":
             raise ValueError(f"format {meta.get('format')!r}")
         descriptor = Descriptor(
-            tuple(map(int, meta["elements"].split(","))), float(meta["cutoff_ang"]), int(meta["n_radial"]), int(meta["l_max"])
+            tuple(map(int, meta["elements"].split(","))),
+            float(meta["cutoff_ang"]),
+            int(meta["n_radial"]),
+            int(meta["l_max"]),
         )
         head = {k.removeprefix("head."): v for k, v in arrays.items() if k.startswith("head.")}
         return MaterialPotential(
             descriptor,
             arrays["references"],
-            Compression(arrays["mean"], arrays["projections"]),
+            Compression(arrays["mean"], arrays["projections"], arrays["limits"]),
             HEADS[meta["head"]](**head),
             arrays["closest"],
             float(meta["wall"]),

@@ -8,9 +8,9 @@ import numpy as np
 
 from qff.materials.baselines import ReferenceEnergies, composition_means, fit_references
 from qff.materials.circuit import AmplitudeCircuit
-from qff.materials.compression import Compression, features_of, principal_components, with_regression
+from qff.materials.compression import Compression, features_of, principal_components, turned
 from qff.materials.descriptor import Descriptor
-from qff.materials.equations import Weights, linear_matrix, normal_equations, quadratic_matrix, rows_of
+from qff.materials.equations import Weights, linear_matrix, normal_equations, quadratic_matrix, rows_of, solve
 from qff.materials.fits import Fitted, fit_circuit, fit_network, fit_regression
 from qff.materials.frames import Frame
 from qff.materials.potential import MaterialPotential, shortest_distances
@@ -32,9 +32,7 @@ class Prepared:
         return self.compression.n_fixed + len(self.references.per_atom)
 
 
-def prepare(
-    frames: list[Frame], settings, weights: Weights, size: int
-) -> Prepared:
+def prepare(frames: list[Frame], settings, weights: Weights, size: int) -> Prepared:
     """Fit reference energies and the compression to training frames.
 
     Args:
@@ -48,14 +46,15 @@ def prepare(
     if settings.compression.method == "pca":
         compression = principal_components(features, kinds, n_elements, size)
     else:
-        components = principal_components(
-            features, kinds, n_elements, max(size, settings.compression.regression_components)
-        )
+        many = max(size, settings.compression.regression_components)
+        components = principal_components(features, kinds, n_elements, many)
         energies = np.array([f.energy for f in frames]) - references.of(frames)
-        compression = with_regression(
-            components, frames, energies, descriptor, weights, settings.compression.ridge, size
-        )
-    return Prepared(descriptor, references, compression, shortest_distances(frames, descriptor))
+        rows = (rows_of(f, e, descriptor, components, weights) for f, e in zip(frames, energies, strict=True))
+        fit = solve(normal_equations(rows, linear_matrix, n_elements), settings.compression.ridge)
+        compression = turned(components, fit.reshape(n_elements, -1)[:, 1:], size)
+    return Prepared(
+        descriptor, references, compression.limited(features, kinds), shortest_distances(frames, descriptor)
+    )
 
 
 def fit_all(
@@ -74,7 +73,7 @@ def fit_all(
     for name, frames in (("training", training), ("validation", validation)):
         energies = np.array([f.energy for f in frames]) - prepared.references.of(frames)
         rows[name] = [
-            rows_of(f, e, prepared.descriptor, prepared.compression.mean, prepared.compression.projections, weights)
+            rows_of(f, e, prepared.descriptor, prepared.compression, weights)
             for f, e in zip(frames, energies, strict=True)
         ]
     equations = {name: normal_equations(r, quadratic_matrix, n_elements) for name, r in rows.items()}
@@ -83,9 +82,7 @@ def fit_all(
         linear = {name: normal_equations(r, linear_matrix, n_elements) for name, r in rows.items()}
         found["linear"] = fit_regression(linear["training"], linear["validation"], n_elements, "linear")
     if "quadratic" in models:
-        found["quadratic"] = fit_regression(
-            equations["training"], equations["validation"], n_elements, "quadratic"
-        )
+        found["quadratic"] = fit_regression(equations["training"], equations["validation"], n_elements, "quadratic")
     if "amplitude_hybrid" in models:
         circuit = AmplitudeCircuit(n_qubits, settings.circuit.layers, n_elements)
         found["amplitude_hybrid"] = fit_circuit(

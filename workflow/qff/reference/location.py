@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from qff.config import ImportedConfig, Rmd17Config, SystemConfig
+from qff.config.materials import MaterialSetConfig
 from qff.errors import DataError
 
 VARIABLE = "QFF_DATA"
@@ -45,6 +46,24 @@ def imported_file(imported: ImportedConfig, system: str) -> Path:
     path = Path(folder) / imported.file
     if not path.is_file():
         raise DataError(f"{path}: no such file ({VARIABLE}={folder}). {remedy}")
+    return path
+
+
+def material_file(entry: MaterialSetConfig, name: str) -> Path:
+    """Path of a periodic set: below the folder that QFF_DATA names, or a tracked file.
+
+    Raises:
+        DataError: the variable is not set, or the file is not there; says where to get it.
+    """
+    folder = os.environ.get(VARIABLE) if entry.published else "."
+    if not folder:
+        raise DataError(
+            f"{VARIABLE} is not set. The set '{name}' is not ours to pass on. Get it from {entry.source}, store it as "
+            f"<folder>/{entry.file} and set {VARIABLE}=<folder>"
+        )
+    path = Path(folder) / entry.file
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; set '{name}' is published at {entry.source}")
     return path
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
-from qff.report import errors, hardware, molecules, tables
+from qff.report import errors, hardware, materials, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.hybrid import hybrid_words_and_tables
 from qff.report.numbers import Table, number
@@ -221,6 +221,11 @@ def sections(
         )
 
     draft_words, draft_tables = hybrid_words_and_tables(metrics, results / "hybrid", study.models)
+
+    def periodic(system, numbers):
+        words = materials.material_words(study.config["materials"], system) if "materials" in study.config else []
+        return words, materials.material_tables(numbers, f"{where}/metrics.csv") if words else []
+
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
         section("reference", "Reference", ("reference",), reference),
@@ -238,6 +243,7 @@ def sections(
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
+        section("materials", "Periodic materials", (), periodic),
         Section("draft", "The architecture draft", [Part("", draft_words, tables=draft_tables)] if draft_tables else []),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]  # fmt: skip

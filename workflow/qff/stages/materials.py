@@ -51,7 +51,12 @@ def fit_material(
     for split in entry.splits:
         for seed in range(options.seeds):
             parts = split_frames(
-                len(frames), split, seed, entry.n_train, entry.n_validation, generator(place.seed, "materials", name, seed)
+                len(frames),
+                split,
+                seed,
+                entry.n_train,
+                entry.n_validation,
+                generator(place.seed, "materials", name, seed),
             )
             chosen = {part: [frames[k] for k in index] for part, index in parts.items()}
             prepared = prepare(chosen["train"], options, weights, 2**n_qubits - 1)
@@ -73,7 +78,13 @@ def fit_material(
                 rows += metric_rows(values, **labels)
                 record.add(
                     f"{model}-{name}-{split}-s{seed}",
-                    params={"model": model, "split": split, "seed": seed, "n_train": entry.n_train, "level": entry.level},
+                    params={
+                        "model": model,
+                        "split": split,
+                        "seed": seed,
+                        "n_train": entry.n_train,
+                        "level": entry.level,
+                    },
                     metrics=flat(values),
                     model=model,
                     seed=str(seed),
@@ -109,8 +120,14 @@ def simulate_material(
             values = {
                 "stable": ("1", float(not run.failure)),
                 "simulated_time": ("fs", run.length_fs),
-                "mean_temperature": ("K", float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan),
-                "lightest_msd": ("Ang2", float(mean_squared_displacement(run, light)[-1]) if len(run.times) else np.nan),
+                "mean_temperature": (
+                    "K",
+                    float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan,
+                ),
+                "lightest_msd": (
+                    "Ang2",
+                    float(mean_squared_displacement(run, light)[-1]) if len(run.times) else np.nan,
+                ),
             }
             if not run.failure:
                 atoms.positions = run.positions[-1]
@@ -120,7 +137,9 @@ def simulate_material(
                 )
                 values["energy_drift_per_atom"] = ("meV/ps", free.drift_mev_per_atom_per_ps)
                 values["stable_nve"] = ("1", float(not free.failure))
-            table.append({"temperature_k": temperature, "start": start, "failure": run.failure, "length_fs": run.length_fs})
+            table.append(
+                {"temperature_k": temperature, "start": start, "failure": run.failure, "length_fs": run.length_fs}
+            )
             variant = f"{temperature:.0f}k"
             rows += metric_rows(values, system=name, model=MAIN, variant=variant, seed=start)
             record.add(
@@ -131,9 +150,7 @@ def simulate_material(
             )
             curves += _distributions(run, atoms, temperature, start)
     write_csv(runs_path, pd.DataFrame(table))
-    write_csv(
-        rdf_path, pd.DataFrame(curves, columns=["temperature_k", "start", "pair", "r_ang", "g"])
-    )
+    write_csv(rdf_path, pd.DataFrame(curves, columns=["temperature_k", "start", "pair", "r_ang", "g"]))
     write_csv(metrics_path, metric_table(rows))
     record.write(run_path, [runs_path, rdf_path, metrics_path])
 
@@ -188,7 +205,5 @@ def time_material(
     rows += metric_rows(laws, system=name, model=MAIN)
     write_csv(metrics_path, metric_table(rows))
     record = place.record("materials", [frames_path, model_path], system=name, model=MAIN)
-    record.add(
-        f"cost-{name}", params={"sizes": sizes}, metrics=flat(laws)
-    )
+    record.add(f"cost-{name}", params={"sizes": sizes}, metrics=flat(laws))
     record.write(run_path, [metrics_path])

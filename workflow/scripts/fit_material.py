@@ -1,0 +1,17 @@
+"""Fit all models of a periodic set."""
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.materials import fit_material
+
+    fit_material(
+        context=snakemake.params.context,
+        name=snakemake.wildcards.name,
+        config=snakemake.params.config,
+        settings=snakemake.params.settings,
+        frames_path=snakemake.input.frames,
+        model_path=snakemake.output.model,
+        metrics_path=snakemake.output.metrics,
+        run_path=snakemake.output.run,
+    )

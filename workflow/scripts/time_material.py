@@ -1,0 +1,17 @@
+"""Time and memory of a potential of a periodic set."""
+
+from qff.jobs import job
+
+with job(snakemake.log[0]):
+    from qff.stages.materials import time_material
+
+    time_material(
+        context=snakemake.params.context,
+        name=snakemake.wildcards.name,
+        config=snakemake.params.config,
+        settings=snakemake.params.settings,
+        frames_path=snakemake.input.frames,
+        model_path=snakemake.input.model,
+        metrics_path=snakemake.output.metrics,
+        run_path=snakemake.output.run,
+    )
