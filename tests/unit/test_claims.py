@@ -420,7 +420,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
     claims = load_claims("config/claims.yaml")
     assert len(claims) >= 4
     for name, claim in claims.items():
-        if name.startswith(("nishi.", "draft.", "hybrid_materials.")):
+        if name.startswith(("nishi.", "le.", "draft.", "hybrid_materials.")):
             continue  # below; tests/unit/test_table_one.py; tests/unit/test_materials_claims.py
         assert claim.system in study.systems, name
         figure = claim.evidence.removesuffix(f"_{claim.system}")
@@ -442,8 +442,21 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
             else:
                 assert (m.quantity in simulated, m.variant) == (True, ""), name
                 assert {m.model, m.against} <= {None, *config.dynamics.models}, name
-            if claim.system in set(published.system):
+            if claim.system in set(published.system) and {m.model, m.against} <= {None, *published.model}:
                 assert measure_estimate(published, claim.system, m)[0], f"{name}: {m.label}"
+
+
+def test_the_claims_on_circuits_refer_to_what_is_measured(study):
+    """Gradients of the equivariant circuit; the tests of the quantum part are one family, two of them for each twin."""
+    depths = {f"depth_{n}" for n in study.config.quantum.trainability.layers}
+    claims = load_claims("config/claims.yaml")
+    for name in (k for k in claims if k.startswith("le.")):
+        for m in claims[name].measures:
+            assert (m.quantity, m.model) == ("gradient_variance_slope", "equivariant"), name
+            assert m.variant in depths, name
+    family = [m for k, c in claims.items() if k.startswith("study.") for m in c.measures]
+    assert len(family) == 16
+    assert {m.family for m in family} == {"quantum_part"}
 
 
 def test_the_claims_on_scaling_refer_to_what_is_measured(study):

@@ -24,6 +24,8 @@ NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
     "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
+    "quantum.noise.two_qubit", "quantum.noise.one_qubit_fraction", "quantum.noise.readout",
+    "quantum.noise.device.one_qubit", "quantum.noise.device.two_qubit", "quantum.noise.device.readout",
     "reference.scan.focus_density", "stretch", "relative_steps",
 }  # fmt: skip
 
@@ -102,9 +104,9 @@ def test_every_key_is_documented(name):
         assert meaning == field.description, key
         assert bool(default.strip()) == (not field.is_required()), key
         if "float" in kind and key not in DIMENSIONLESS:
-            assert re.search(r"\((Å|Å²|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|1/fs|amu|meV|eV/Å)\)", meaning), (
-                f"{key} states no unit"
-            )
+            assert re.search(
+                r"\((Å|Å²|eV|µs|ns|1/s|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|1/fs|amu|meV|eV/Å)\)", meaning
+            ), f"{key} states no unit"
 
 
 def documented_settings() -> dict[str, dict[str, str]]:
@@ -147,6 +149,9 @@ def test_all_settings_in_use_are_documented():
     documented = documented_settings()
     circuits = {"qnn": BUILDERS["kiss"], "central_atom": BUILDERS["equivariant"]}
     circuits = {kind: set(inspect.signature(builder).parameters) for kind, builder in circuits.items()}
+    for kind in ("fourier", "random_circuit"):  # in place of the circuit that they describe
+        documented[kind] = documented[kind] | documented["qnn"]
+        circuits[kind] = circuits["qnn"]
     for name, model in read_yaml("config/models.yaml").items():
         known = {"output_range", *documented.get(model["kind"], ()), *circuits.get(model["kind"], ())}
         if model["kind"] in ("atomic_circuits", "hybrid"):

@@ -31,20 +31,25 @@ class DeviceConfig(Strict):
     one_qubit: Probability = Field(default=0.00213, description="Depolarising probability of a one-qubit gate.")
     two_qubit: Probability = Field(default=0.00661, description="Depolarising probability of a two-qubit gate.")
     readout: Probability = Field(default=0.038, description="Probability that an outcome is flipped.")
-    executions_per_second: Positive = Field(default=5000.0, description="Circuit executions (shots) per second.")
+    executions_per_second: Positive = Field(
+        default=5000.0, description="Circuit executions, shots, in a second (1/s)."
+    )
     source: str = Field(default="", description="Where these numbers are from.")
 
 
 class NoiseConfig(Strict):
     """Errors of energies and forces with noise, without shots."""
 
-    frames: PositiveInt = Field(default=2, description="Test frames.")
+    frames: PositiveInt = Field(default=5, description="Test frames of energies.")
+    force_frames: PositiveInt = Field(
+        default=1, description="Of them, those of forces, of which each takes many circuits."
+    )
     two_qubit: list[Probability] = Field(default=[1e-4, 1e-3, 1e-2], description="Depolarising probabilities of cx.")
     one_qubit_fraction: Probability = Field(
         default=0.1, description="Depolarising probability of sx and x, relative to that of cx."
     )
     readout: list[Probability] = Field(default=[1e-3, 1e-2], description="Probabilities that an outcome is flipped.")
-    t1_us: list[Positive] = Field(default=[100.0], description="Relaxation times T1 = T2 (µs), without other noise.")
+    t1_us: list[Positive] = Field(default=[100.0], description="Relaxation times T1 = T2, without other noise (µs).")
     one_qubit_ns: Positive = Field(default=25.0, description="Time of a one-qubit gate (ns).")
     two_qubit_ns: Positive = Field(default=12.0, description="Time of a two-qubit gate (ns).")
     folding: Annotated[list[PositiveInt], Field(min_length=2), Distinct] = Field(

@@ -68,7 +68,8 @@ class AerEngine:
         self._template = Template(self.shifts)
         compiled = noise is not None or line
         self._compiled = self._transpile(folded(self._template.circuit, folding), compiled, line)
-        dense = noise is not None and circuit.n_qubits <= DENSE
+        mixed = any(value for name, value in (noise or {}).items() if name != "readout")
+        dense = mixed and circuit.n_qubits <= DENSE
         self._simulator = AerSimulator(
             method="density_matrix" if dense else "statevector",
             noise_model=noise_model(noise) if noise is not None else None,

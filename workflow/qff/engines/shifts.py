@@ -30,29 +30,39 @@ class EncodingShifts:
     """
 
     def __init__(self, program: Program):
-        self._captured, self._read = program, []  # of every input or group of inputs: its angles
-        gates, slots, self.vectors = [], [], []
+        self._features = program.n_features
+        gates: list[tuple] = []  # gate, first input
+        angles: list[Angle] = []  # that become inputs
+        places, slots, self.vectors = [], [], []  # inputs of the angles, inputs that are shifted, gates
+        self._rotations, self._rotors = [], []  # (slot, angle) of rotations; first slot and first angle of vectors
         n_inputs = 0
         for gate in program.gates:
             if isinstance(gate, Rotation) and gate.angle.is_data:
+                self._rotations.append((len(slots), len(angles)))
                 slots.append(n_inputs)
+                places.append(n_inputs)
+                angles.append(gate.angle)
                 gates.append((gate, n_inputs))
-                self._read.append((gate.angle,))
                 n_inputs += 1
             elif isinstance(gate, VectorGate) and any(a.is_data for a in gate.vector):
+                self._rotors.append((len(slots), len(angles)))
                 self.vectors.append(len(gates))
+                places += range(n_inputs, n_inputs + 3)
+                angles += gate.vector
                 gates.append((gate, n_inputs))
-                self._read.append(gate.vector)
-                for k, letter in enumerate("XYZ"):
+                for k, letter in enumerate("XYZ", n_inputs + 3):
                     word = ["I"] * program.n_qubits
                     word[gate.wire] = letter
-                    slots.append(n_inputs + 3 + k)
-                    gates.append((Rotation("".join(word), gate.vector[0]), n_inputs + 3 + k))
+                    slots.append(k)
+                    gates.append((Rotation("".join(word), gate.vector[0]), k))
                 n_inputs += 6
             else:
                 gates.append((gate, None))
-        self._start = n_inputs
+        start = n_inputs
+        self._encodes_start = any(angle.is_data for angle in program.start or ())
+        angles += program.start or ()
         n_inputs += len(program.start or ())
+        places += range(start, n_inputs)
 
         def one(index: int) -> Angle:
             n = program.n_parameters
@@ -65,20 +75,23 @@ class EncodingShifts:
                 return VectorGate(gate.wire, tuple(one(first + k) for k in range(3)))
             return Rotation(gate.word, one(first))
 
-        start = None if program.start is None else [one(self._start + k) for k in range(len(program.start))]
+        amplitudes = None if program.start is None else [one(k) for k in range(start, n_inputs)]
         self.program = Program(
-            [moved(*g) for g in gates], start, program.terms, program.n_qubits, program.n_parameters, n_inputs
+            [moved(*g) for g in gates], amplitudes, program.terms, program.n_qubits, program.n_parameters, n_inputs
         )
-        self.slots = np.array(slots, dtype=int)
+        self.slots, self._places = np.array(slots, dtype=int), np.array(places, dtype=int)
+        shapes = {"constant": (), "theta": (program.n_parameters,), "phi": (program.n_features,)}
+        shapes["product"] = (program.n_parameters, program.n_features)
+        self._angles = {
+            k: np.array([getattr(a, k) for a in angles], dtype=float).reshape(len(angles), *shape)
+            for k, shape in shapes.items()
+        }
 
     def inputs(self, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
         """Inputs (B, M) at parameters (P,) and features (B, F)."""
-        found = [
-            np.zeros((len(phi), 0)),
-            *(self._group(angles, theta, phi)[0] for angles in self._read),
-            *(_at(angle, theta, phi)[0][:, None] for angle in self._captured.start or ()),
-        ]
-        return np.concatenate(found, 1)
+        found = np.zeros((len(phi), self.program.n_features))
+        found[:, self._places] = self._values(theta, phi)
+        return found
 
     def slopes(self, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
         """Weights (B, G, F): ∂f/∂φ = Σ_g slopes_g (f(slot g + π/2) - f(slot g - π/2)) / 2.
@@ -86,13 +99,28 @@ class EncodingShifts:
         Raises:
             UnsupportedOperation: features are amplitudes of the start state, which no gate shifts.
         """
-        if any(angle.is_data for angle in self._captured.start or ()):
+        if self._encodes_start:
             raise UnsupportedOperation(
                 "features that are amplitudes of the start state have no two-term parameter-shift rule; encode with "
                 "Pauli or vector rotations, or take values only"
             )
-        empty = np.zeros((len(phi), 0, self._captured.n_features))
-        return np.concatenate([empty, *(self._group(angles, theta, phi)[1] for angles in self._read)], 1)
+        slope = self._rates(theta)
+        found = np.zeros((len(phi), len(self.slots), self._features))
+        if self._rotations:
+            slot, angle = np.array(self._rotations).T
+            found[:, slot] = slope[angle]
+        for slot, angle in self._rotors:
+            jacobian = left_jacobian(self._values(theta, phi)[:, angle : angle + 3])
+            found[:, slot : slot + 3] = jacobian @ slope[angle : angle + 3]
+        return found
+
+    def _rates(self, theta: np.ndarray) -> np.ndarray:
+        """Slopes (A, F) of all angles in the features."""
+        return self._angles["phi"] + np.tensordot(theta, self._angles["product"], (0, 1))
+
+    def _values(self, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
+        """All angles (B, A)."""
+        return self._angles["constant"] + self._angles["theta"] @ theta + phi @ self._rates(theta).T
 
     def shifted(self, inputs: np.ndarray) -> np.ndarray:
         """The circuits of one frame after the other: inputs (B, 1 + 2 G, M) as given, then with every slot at +π/2 and
@@ -102,19 +130,6 @@ class EncodingShifts:
         move[1 + place, self.slots] = np.pi / 2
         move[1 + len(place) + place, self.slots] = -np.pi / 2
         return inputs[:, None] + move
-
-    def _group(self, angles, theta, phi) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (B, 1 or 6) of a gate, and slopes (B, 1 or 3, F) of its slots."""
-        values, slopes = (np.stack(x, 1) for x in zip(*(_at(a, theta, phi) for a in angles), strict=True))
-        if len(angles) == 1:
-            return values, slopes
-        return np.concatenate([values, np.zeros_like(values)], 1), left_jacobian(values) @ slopes
-
-
-def _at(angle: Angle, theta: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Angle (B,) and its slope (B, F) in the features."""
-    slope = angle.phi + theta @ angle.product
-    return angle.constant + angle.theta @ theta + phi @ slope, np.broadcast_to(slope, phi.shape)
 
 
 def _widened(gate, n_inputs: int):

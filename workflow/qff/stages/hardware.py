@@ -165,6 +165,7 @@ def noise_errors(potential: Potential, positions: np.ndarray, options: NoiseConf
         extrapolation is done for energies.
     """
     exact_energy, exact_force = potential.energy_and_forces(positions)
+    exact_force = exact_force[: options.force_frames]
     rows = []
 
     def add(noise: str, rate: float, mitigation: str, energies, forces=None) -> None:
@@ -172,9 +173,8 @@ def noise_errors(potential: Potential, positions: np.ndarray, options: NoiseConf
         error = EV_IN_MEV * float(np.sqrt(((energies - exact_energy) ** 2).mean()))
         rows.append([noise, rate, mitigation, error, force])
 
-    def unflipped(energies, forces, flip):
-        shift = potential.energy_shift
-        return shift + unflip(energies - shift, flip), unflip(forces, flip)
+    def unflipped(energies, flip):
+        return potential.energy_shift + unflip(energies - potential.energy_shift, flip)
 
     cases = [
         *(("gates", p, {"one_qubit": options.one_qubit_fraction * p, "two_qubit": p}) for p in options.two_qubit),
@@ -191,27 +191,27 @@ def noise_errors(potential: Potential, positions: np.ndarray, options: NoiseConf
     ]
     for noise, rate, model in progress(cases, "noise"):
         device = {"noise": model, "line": noise == "device"}
-        energies, forces = aer_estimates(potential, positions, **device)
+        energies = aer_energies(potential, positions, **device)
+        _, forces = aer_estimates(potential, positions[: options.force_frames], **device)
         add(noise, rate, "none", energies, forces)
         flip = model.get("readout", 0.0)
-        if flip and flip < 0.5:
-            energies, forces = unflipped(energies, forces, flip)
-            add(noise, rate, "readout", energies, forces)
+        if 0 < flip < 0.5:
+            energies = unflipped(energies, flip)
+            add(noise, rate, "readout", energies, unflip(forces, flip))
         if noise == "readout":
             continue
-        amplified = [energies]
-        for factor in options.folding[1:]:
-            found = _energies(potential, positions, folding=factor, **device)
-            amplified.append(unflipped(found, exact_force, flip)[0] if flip < 0.5 else found)
-        if options.folding[0] != 1:
-            amplified[0] = _energies(potential, positions, folding=options.folding[0], **device)
+        amplified = []
+        for factor in options.folding:
+            found = energies if factor == 1 else aer_energies(potential, positions, folding=factor, **device)
+            amplified.append(unflipped(found, flip) if factor > 1 and flip < 0.5 else found)
         for name, order in (("linear", 1), ("richardson", len(options.folding) - 1)):
             add(noise, rate, name, extrapolate(np.array(options.folding), np.array(amplified), order))
     columns = ["noise", "rate", "mitigation", "energy_error_mev", "force_error_ev_per_ang"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _energies(potential: Potential, positions: np.ndarray, **options) -> np.ndarray:
+def aer_energies(potential: Potential, positions: np.ndarray, **options) -> np.ndarray:
+    """Energies (B,) in eV alone, one circuit each."""
     inputs = potential.architecture.inputs(torch.as_tensor(positions))
     engine = AerEngine(potential.architecture.circuit, **options)
     f, _ = engine.evaluate(torch.as_tensor(potential.parameters)[None], inputs.values[None])

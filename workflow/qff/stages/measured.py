@@ -170,7 +170,7 @@ def trained_with_shots(
 def gradients_of(architecture: QNN, options: TrainabilityConfig, study_seed: int, system: str) -> pd.DataFrame:
     """Columns circuit, qubits, layers, repetition, variance: of the model's circuit, and of the equivariant one."""
     own = {k: v for k, v in architecture.circuit_settings.items() if k not in ("n_qubits", "layers")}
-    families = {architecture.circuit_name: own, EQUIVARIANT: {}}
+    families = {architecture.circuit_name: own, EQUIVARIANT: {"tied": False}}  # readout of one pair, as its authors'
     rows = []
     for family, settings in families.items():
         for qubits in options.qubits:
