@@ -9,7 +9,7 @@ import torch
 from qff.config import ModelConfig
 from qff.hardware import spsa
 from qff.hardware.dynamics import Thermostat, observables, simulate
-from qff.hardware.trainability import decay_per_qubit, gradient_variance
+from qff.hardware.trainability import decay_per_qubit, gradient_variances
 from qff.models import build_architecture
 from qff.stages.measured import temperatures, thermal_velocities
 from qff.systems import System
@@ -133,7 +133,7 @@ def test_a_global_rotation_has_the_known_gradient_variance():
     """Separable circuit of one qubit and layer: RX RY RX |0⟩ gives f = cos φ cos θ cos φ - sin² φ; Var ∂f/∂θ over θ is
     cos⁴ φ / 2, and E cos⁴ φ = 3/8 + exp(-2)/2 + exp(-8)/8 for φ normal."""
     rng = np.random.default_rng(0)
-    found = gradient_variance("kiss", {"n_qubits": 1, "layers": 1, "entangling": False}, 20000, rng)
+    (found,) = gradient_variances("kiss", {"n_qubits": 1, "layers": 1, "entangling": False}, 20000, [rng])
     assert found == pytest.approx((3 / 8 + np.exp(-2) / 2 + np.exp(-8) / 8) / 2, rel=0.05)
 
 

@@ -9,8 +9,8 @@ from qff.circuits import build_circuit
 from qff.engines import build_engine
 
 
-def gradient_variance(circuit: str, settings: dict, samples: int, rng: np.random.Generator) -> float:
-    """Variance of ∂f/∂θ_k over random parameters and features, mean over the parameters that matter (McClean et al., Nat.
+def gradient_variances(circuit: str, settings: dict, samples: int, rngs: list[np.random.Generator]) -> list[float]:
+    """Independent estimates, one per generator, of the variance of ∂f/∂θ_k over random parameters and features, mean over the parameters that matter (McClean et al., Nat.
     Commun. 9, 4812, 2018).
 
     Parameters uniform in 0 … 2π, features normal with a spread of 1; parameters outside the light cone of the readout,
@@ -18,11 +18,14 @@ def gradient_variance(circuit: str, settings: dict, samples: int, rng: np.random
     """
     built = build_circuit(circuit, **settings)
     engine = build_engine("batched", built)
-    theta = torch.tensor(rng.uniform(0, 2 * np.pi, (samples, built.n_parameters)))
-    phi = torch.tensor(rng.normal(size=(samples, 1, built.n_features)))
-    gradients = engine.jacobian(theta, phi)[1][:, 0].numpy()  # (S, P)
-    variance = gradients.var(0)
-    return float(variance[variance > 1e-20].mean())
+    found = []
+    for rng in rngs:
+        theta = torch.tensor(rng.uniform(0, 2 * np.pi, (samples, built.n_parameters)))
+        phi = torch.tensor(rng.normal(size=(samples, 1, built.n_features)))
+        gradients = engine.jacobian(theta, phi)[1][:, 0].numpy()  # (S, P)
+        variance = gradients.var(0)
+        found.append(float(variance[variance > 1e-20].mean()))
+    return found
 
 
 def decay_per_qubit(qubits: list[int], variances: list[float]) -> float:

@@ -16,7 +16,7 @@ from qff.evaluation import errors, predictions
 from qff.hardware import spsa
 from qff.hardware.dynamics import NoisyPath, Thermostat, observables, simulate
 from qff.hardware.shots import ShotPotential, ShotSampler
-from qff.hardware.trainability import decay_per_qubit, gradient_variance
+from qff.hardware.trainability import decay_per_qubit, gradient_variances
 from qff.jobs import progress
 from qff.metrics import metric_rows, metric_table
 from qff.models import Potential, load
@@ -175,10 +175,9 @@ def gradients_of(architecture: QNN, options: TrainabilityConfig, study_seed: int
     for family, settings in families.items():
         for qubits in options.qubits:
             for layers in options.layers:
-                for repetition in range(options.repetitions):
-                    rng = generator(study_seed, "trainability", system, family, qubits, layers, repetition)
-                    both = {**settings, "n_qubits": qubits, "layers": layers}
-                    rows.append(
-                        [family, qubits, layers, repetition, gradient_variance(family, both, options.samples, rng)]
-                    )
+                stream = (study_seed, "trainability", system, family, qubits, layers)
+                rngs = [generator(*stream, k) for k in range(options.repetitions)]
+                both = {**settings, "n_qubits": qubits, "layers": layers}
+                found = gradient_variances(family, both, options.samples, rngs)
+                rows += [[family, qubits, layers, k, variance] for k, variance in enumerate(found)]
     return pd.DataFrame(rows, columns=["circuit", "qubits", "layers", "repetition", "variance"])
