@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from qff.provenance import RunRecord, write_json
+from qff.provenance import RunRecord
 from qff.tracking import ENVIRONMENT, pending_marker
 
 WRITERS, RUNS = 4, 100
@@ -86,7 +86,6 @@ def write_study(folder: Path, writer: int) -> list[str]:
             record.add(f"m{job}-s{seed}", params={"seed": seed}, metrics={"error": 1.0}, series=f"curves_s{seed}.csv")
         record.write(path / "run.json", [])
         keys += [run["key"] for run in json.loads((path / "run.json").read_text())["runs"]]
-    write_json(results / "config.json", {})
     return keys
 
 
@@ -126,8 +125,11 @@ def test_no_run_is_lost_or_doubled(tmp_path, kind):
             assert any("the tracking store did not take" in text for text in output), output
             assert any(pending_marker(tmp_path / f"clone{w}/results/study{w}").exists() for w in range(WRITERS))
             server.start()
-        last = sync()
-        output = [w.communicate(timeout=1800)[0] for w in last]
+        for _ in range(5):  # a slow server may time out under four writers; nothing may be lost by that either
+            last = sync()
+            output = [w.communicate(timeout=1800)[0] for w in last]
+            if not any(w.returncode for w in last):
+                break
         assert [w.returncode for w in last] == [0] * WRITERS, output
         assert sum(int(n) for text in output for n in re.findall(r"(\d+) already there", text)) > 0
         assert not any(pending_marker(tmp_path / f"clone{w}/results/study{w}").exists() for w in range(WRITERS))

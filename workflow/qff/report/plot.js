@@ -33,9 +33,12 @@
     const all = chosen.models.flatMap((m) => m.values).filter((v) => v > 0);
     const low = Math.floor(Math.log10(Math.min(...all))), high = Math.ceil(Math.log10(Math.max(...all)));
     const x = (v) => label + ((Math.log10(v) - low) / Math.max(1, high - low)) * (width - label - 14);
+    const every = Math.ceil((48 * Math.max(1, high - low)) / (width - label - 14)); // decades from label to label
     for (let power = low; power <= Math.max(high, low + 1); power += 1) {
       add(drawing, "line", { x1: x(10 ** power), x2: x(10 ** power), y1: 0, y2: height - foot, class: "grid" });
-      add(drawing, "text", { x: x(10 ** power), y: height - foot + 16, "text-anchor": "middle" }, 10 ** power < 1e-3 || power > 3 ? `1e${power}` : `${+(10 ** power).toPrecision(1)}`);
+      if ((power - low) % every) continue;
+      const words = 10 ** power < 1e-3 || power > 3 ? `1e${power}` : `${+(10 ** power).toPrecision(1)}`;
+      add(drawing, "text", { x: Math.min(x(10 ** power), width - 16), y: height - foot + 16, "text-anchor": "middle" }, words);
     }
     add(drawing, "text", { x: width - 12, y: height - 8, "text-anchor": "end" }, `${chosen.quantity}`);
     chosen.models.forEach((model, i) => {

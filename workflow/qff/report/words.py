@@ -65,8 +65,9 @@ def _reason(rows: pd.DataFrame) -> str:
 
 
 def held_by_system(claims: pd.DataFrame, labels: dict[str, str]) -> str:
-    """LiH 4 of 5, H₂O 3 of 12: how many claims hold, for each system that has some."""
-    verdicts = claims.drop_duplicates("claim_id").groupby("system", sort=False).verdict
+    """LiH 4 of 5, H₂O 3 of 12: how many of the tested claims hold, for each system that has some."""
+    tested = claims[claims.verdict != "not_tested"]
+    verdicts = tested.drop_duplicates("claim_id").groupby("system", sort=False).verdict
     counts = [(labels.get(system, system), int(found.isin(HOLDS).sum()), len(found)) for system, found in verdicts]
     return ", ".join(f"{label} {held} of {total}" for label, held, total in counts)
 
