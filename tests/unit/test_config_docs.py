@@ -24,7 +24,8 @@ NAMES = ("config", "systems", "models")
 FILES = {"README.md", *(f"schema/{name}.schema.json" for name in NAMES)}
 DIMENSIONLESS = {
     "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
-    "reference.scan.focus_density", "stretch", "relative_steps",
+    "reference.scan.focus_density", "stretch", "relative_steps", "materials.compression.ridge",
+    "materials.dynamics.closest_factor", "materials.dynamics.temperature_factor",
 }  # fmt: skip
 
 
@@ -102,9 +103,9 @@ def test_every_key_is_documented(name):
         assert meaning == field.description, key
         assert bool(default.strip()) == (not field.is_required()), key
         if "float" in kind and key not in DIMENSIONLESS:
-            assert re.search(r"\((Å|Å²|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|1/fs|amu|meV|eV/Å)\)", meaning), (
-                f"{key} states no unit"
-            )
+            assert re.search(
+                r"\((Å|Å²|Å, degrees|degrees|eV/Å², eV/rad²|Å⁻²|eV/Å³|eV/atom|K|fs|1/fs|amu|meV|eV/Å)\)", meaning
+            ), f"{key} states no unit"
 
 
 def documented_settings() -> dict[str, dict[str, str]]:
