@@ -26,7 +26,8 @@ DIMENSIONLESS = {
     "training.learning_rate", "training.kalman_force_fraction", "training.kalman_eta_max", "capacity.boxes",
     "quantum.noise.two_qubit", "quantum.noise.one_qubit_fraction", "quantum.noise.readout",
     "quantum.noise.device.one_qubit", "quantum.noise.device.two_qubit", "quantum.noise.device.readout",
-    "reference.scan.focus_density", "stretch", "relative_steps",
+    "reference.scan.focus_density", "stretch", "relative_steps", "materials.compression.ridge",
+    "materials.dynamics.closest_factor", "materials.dynamics.temperature_factor",
 }  # fmt: skip
 
 
@@ -105,7 +106,8 @@ def test_every_key_is_documented(name):
         assert bool(default.strip()) == (not field.is_required()), key
         if "float" in kind and key not in DIMENSIONLESS:
             assert re.search(
-                r"\((Å|Å²|eV|µs|ns|1/s|Å, degrees|degrees|eV/Å², eV/rad²|K|fs|1/fs|amu|meV|eV/Å)\)", meaning
+                r"\((Å|Å²|eV|µs|ns|1/s|Å, degrees|degrees|eV/Å², eV/rad²|Å⁻²|eV/Å³|eV/atom|K|fs|1/fs|amu|meV|eV/Å)\)",
+                meaning,
             ), f"{key} states no unit"
 
 

@@ -314,10 +314,13 @@ def test_a_circuit_can_be_any_multiple_of_the_first_number():
     np.testing.assert_allclose(np.abs(energies), np.abs(0.7 * x[:, 0]), atol=1e-12)
 
 
-def test_the_standard_circuit_has_fewer_than_100_parameters():
-    """For the four elements of LGPS; the number does not know of atoms."""
+@pytest.mark.parametrize(("elements", "layers"), [(2, 8), (4, 8), (5, 4), (7, 1)])
+def test_the_standard_circuit_has_fewer_than_100_parameters_where_it_can(elements, layers):
+    """The number knows of elements, not of atoms; seven elements on four qubits are too many."""
     options = MaterialsConfig().circuit
-    assert AmplitudeCircuit(options.n_qubits, options.layers, 4).n_parameters < 100
+    circuit = AmplitudeCircuit.within_limit(options.n_qubits, options.layers, elements)
+    assert circuit.layers == layers
+    assert (circuit.n_parameters < 100) == (elements < 7)
 
 
 # Potentials -------------------------------------------------------------------------------------------------------

@@ -50,7 +50,10 @@ class AmplitudeConfig(Strict):
     n_qubits: Annotated[int, Field(ge=2, le=5)] = Field(
         default=4, description="Qubits n; the descriptor is compressed to 2ⁿ - 1 numbers."
     )
-    layers: PositiveInt = Field(default=8, description="Layers of rotations, of all elements together.")
+    layers: PositiveInt = Field(
+        default=8,
+        description="Layers of rotations; fewer where many elements leave no room for them below 100 parameters.",
+    )
     starts: PositiveInt = Field(default=4, description="Initial parameters per seed; the best in validation is kept.")
     steps: PositiveInt = Field(default=150, description="Steps of Levenberg–Marquardt.")
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from qff.materials.equations import NormalEquations
 
+LIMIT = 100  # "fewer than 100 trainable parameters"
+
 
 @dataclass(frozen=True)
 class AmplitudeCircuit:
@@ -24,6 +26,12 @@ class AmplitudeCircuit:
     n_qubits: int
     layers: int
     n_elements: int
+
+    @classmethod
+    def within_limit(cls, n_qubits: int, layers: int, n_elements: int) -> AmplitudeCircuit:
+        """At most ``layers`` layers, as many as keep the circuit below a hundred parameters, but at least one."""
+        room = (LIMIT - 1 - n_elements * 2**n_qubits) // n_qubits
+        return cls(n_qubits, max(1, min(layers, room)), n_elements)
 
     @property
     def n_angles(self) -> int:

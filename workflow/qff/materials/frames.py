@@ -133,7 +133,7 @@ def check_units(frames: list[Frame], where: str) -> None:
         middle_energy, middle_volume = np.median(energies), np.median(volumes)
         for k, energy, volume in zip(members, energies, volumes, strict=True):
             for unit, factor in ENERGY_UNITS.items():
-                if any(abs(energy / middle_energy * f - 1) < 0.02 for f in (factor, 1 / factor)):
+                if any(abs(energy * f - middle_energy) < 0.02 * abs(middle_energy) for f in (factor, 1 / factor)):
                     raise DataError(
                         f"{where}, frame {k}: energy {energy:g}, others of its composition {middle_energy:g}: the ratio of "
                         f"{unit} and eV; mixed units, convert all to eV"

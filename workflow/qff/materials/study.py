@@ -84,7 +84,7 @@ def fit_all(
     if "quadratic" in models:
         found["quadratic"] = fit_regression(equations["training"], equations["validation"], n_elements, "quadratic")
     if "amplitude_hybrid" in models:
-        circuit = AmplitudeCircuit(n_qubits, settings.circuit.layers, n_elements)
+        circuit = AmplitudeCircuit.within_limit(n_qubits, settings.circuit.layers, n_elements)
         found["amplitude_hybrid"] = fit_circuit(
             circuit,
             equations["training"],

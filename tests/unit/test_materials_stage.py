@@ -1,0 +1,112 @@
+"""The stage of periodic materials on the set of our own, from its file to the tables of the report."""
+
+import json
+
+import pandas as pd
+import pytest
+from qff.config.materials import MaterialsConfig, MaterialSetConfig
+from qff.errors import DataError
+from qff.reference.location import material_file
+from qff.report.materials import material_tables, material_words
+from qff.report.numbers import MISSING
+from qff.stages.materials import fit_material, simulate_material, time_material
+
+FRAMES = "results/published/reference/li2s.extxyz"
+SET = {
+    "label": "Li2S", "file": FRAMES, "published": False, "source": "us", "level": "GFN1-xTB", "n_train": 20,
+    "n_validation": 8,
+}  # fmt: skip
+SETTINGS = {
+    "seeds": 2,
+    "descriptor": {"n_radial": 2, "l_max": 2},
+    "compression": {"regression_components": 10},
+    "circuit": {"n_qubits": 3, "layers": 4, "starts": 1, "steps": 10},
+    "network": {"hidden": 2, "steps": 3},
+    "dynamics": {"length_fs": 60.0, "nve_fs": 60.0, "starts": 1, "repeat": [2, 1, 1]},
+    "cost": {"repeats": [1, 2], "samples": 1},
+}
+CONTEXT = {"profile": "test", "seed": 1, "code_digest": "0" * 16}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Folder with the results of all three jobs."""
+    folder = tmp_path_factory.mktemp("materials")
+    common = {"context": CONTEXT, "name": "li2s", "config": SET, "frames_path": FRAMES}
+    settings = MaterialsConfig.model_validate(SETTINGS).model_dump(mode="json", exclude={"sets"})
+    model = str(folder / "model.safetensors")
+
+    def paths(job, *names):
+        return {f"{n}_path": str(folder / f"{job}_{n}") for n in (*names, "metrics", "run")}
+
+    fit_material(**common, settings=settings, model_path=model, **paths("fit"))
+    simulate_material(**common, settings=settings, model_path=model, **paths("dynamics", "runs", "rdf"))
+    time_material(**common, settings=settings, model_path=model, **paths("cost"))
+    return folder
+
+
+def test_every_model_split_and_seed_has_its_numbers(written):
+    metrics = pd.read_csv(written / "fit_metrics")
+    errors = metrics[metrics.quantity == "force_rmse"]
+    assert sorted(errors.groupby("model").size().items()) == [
+        ("amplitude_hybrid", 4), ("linear", 4), ("mean_predictor", 4), ("nn", 4), ("quadratic", 4),
+    ]  # fmt: skip
+    counts = metrics[metrics.quantity == "n_parameters"].groupby("model").value.first()
+    assert counts.to_dict() == {
+        "amplitude_hybrid": 4 * 3 + 2 * 8, "linear": 2 * 8, "mean_predictor": 0, "nn": 2 * 7 + 2 + 4 + 2,
+        "quadratic": 2 * 36,
+    }  # fmt: skip
+    means = errors.groupby("model").value.mean()
+    assert means["amplitude_hybrid"] < 0.5 * means["mean_predictor"]
+
+
+def test_dynamics_and_cost_write_what_claims_ask_for(written):
+    dynamics, cost = (pd.read_csv(written / f"{job}_metrics") for job in ("dynamics", "cost"))
+    assert set(dynamics[dynamics.quantity == "stable"].variant) == {"300k"}
+    assert (dynamics[dynamics.quantity == "simulated_time"].value == 60.0).all()
+    assert {"cost_exponent_with_search", "atoms_in_8_gib"} <= set(cost.quantity)
+    distribution = pd.read_csv(written / "dynamics_rdf")
+    assert set(distribution.pair) == {"Li-Li", "Li-S"}
+    assert distribution.g.max() > 1
+
+
+def test_records_are_those_of_the_tracking(written):
+    for job, count in (("fit", 20), ("dynamics", 1), ("cost", 1)):
+        record = json.loads((written / f"{job}_run").read_text())
+        assert (record["stage"], len(record["runs"])) == ("materials", count)
+
+
+def test_the_report_shows_all_of_it(written):
+    parts = [pd.read_csv(written / f"{job}_metrics", dtype={"seed": str}) for job in ("fit", "dynamics", "cost")]
+    metrics = pd.concat(parts)
+    metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
+    errors, gains, dynamics, cost = material_tables(metrics, "metrics.csv")
+    assert len(errors.rows) == 10
+    assert len(gains.rows) == 8
+    assert dynamics.rows[0][0] == "300 K"
+    assert len(cost.rows) == 2
+    assert MISSING not in [cell for row in cost.rows for cell in row]
+    words = material_words(MaterialsConfig.model_validate({**SETTINGS, "sets": {"li2s": SET}}).model_dump(), "li2s")
+    assert "GFN1-xTB" in words[0]
+    assert "stable" in words[1]
+
+
+def test_another_version_of_a_set_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"li2s\.extxyz: sha256 is .* materials\.sets\.li2s expects 00"):
+        fit_material(
+            context=CONTEXT, name="li2s", config={**SET, "sha256": "00"}, settings={}, frames_path=FRAMES,
+            model_path="", metrics_path="", run_path=str(tmp_path / "run.json"),
+        )  # fmt: skip
+
+
+def test_published_sets_are_found_below_the_folder_of_the_user(tmp_path, monkeypatch):
+    entry = MaterialSetConfig.model_validate({**SET, "published": True, "file": "a/b.extxyz"})
+    monkeypatch.delenv("QFF_DATA", raising=False)
+    with pytest.raises(DataError, match=r"QFF_DATA is not set\. The set 'x' is not ours"):
+        material_file(entry, "x")
+    monkeypatch.setenv("QFF_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"b\.extxyz: no such file"):
+        material_file(entry, "x")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/b.extxyz").write_text("")
+    assert material_file(entry, "x") == tmp_path / "a/b.extxyz"
