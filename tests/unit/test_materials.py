@@ -594,7 +594,9 @@ def test_cost_is_measured_and_its_exponent_fitted(frames):
     costs = measure(some_potential(), frames[0], [1, 2], 1)
     assert [c.n_atoms for c in costs] == [4, 32]
     assert all(c.memory_mib > 0 and c.search_seconds >= 0 for c in costs)
-    assert exponent([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1.0)
+    assert exponent([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx((1.0, 1.0, 1.0))
+    value, low, high = exponent([1, 10, 100], [2.0, 25.0, 200.0])
+    assert low < value < high
 
 
 def test_distorted_cells_differ_and_follow_their_seed():

@@ -7,6 +7,7 @@ import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from qff.materials.frames import Frame
 from qff.materials.neighbours import neighbour_list
@@ -53,6 +54,10 @@ def measure(potential: MaterialPotential, frame: Frame, repeats: list[int], samp
     return found
 
 
-def exponent(sizes: list[float], values: list[float]) -> float:
-    """Slope of a straight line through logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+def exponent(sizes: list[float], values: list[float]) -> tuple[float, float, float]:
+    """Slope of a straight line through logarithms, and the ends of its 95 % interval (unbounded for two sizes)."""
+    found = stats.linregress(np.log(sizes), np.log(values))
+    if len(sizes) < 3:
+        return float(found.slope), -np.inf, np.inf
+    half = float(stats.t.ppf(0.975, len(sizes) - 2) * found.stderr)
+    return float(found.slope), float(found.slope) - half, float(found.slope) + half

@@ -195,14 +195,20 @@ def time_material(
             "atom_steps_per_second": ("1/s", cost.n_atoms / cost.seconds),
         }
         rows += metric_rows(values, system=name, model=MAIN, variant=f"{cost.n_atoms}_atoms")
+    exponents = {
+        "cost_exponent": exponent(sizes, [c.seconds for c in costs]),
+        "cost_exponent_with_search": exponent(sizes, total),
+        "memory_exponent": exponent(sizes, [c.memory_mib for c in costs]),
+    }
     laws = {
-        "cost_exponent": ("1", exponent(sizes, [c.seconds for c in costs])),
-        "cost_exponent_with_search": ("1", exponent(sizes, total)),
-        "memory_exponent": ("1", exponent(sizes, [c.memory_mib for c in costs])),
+        **{quantity: ("1", value) for quantity, (value, _, _) in exponents.items()},
         "atom_steps_per_second": ("1/s", max(c.n_atoms / c.seconds for c in costs)),
         "atoms_in_8_gib": ("1", float(8 * 1024 / (costs[-1].memory_mib / costs[-1].n_atoms))),
     }
     rows += metric_rows(laws, system=name, model=MAIN)
+    for end, place_of in (("low", 1), ("high", 2)):
+        ends = {quantity: ("1", found[place_of]) for quantity, found in exponents.items()}
+        rows += metric_rows(ends, system=name, model=MAIN, variant=f"_{end}")
     write_csv(metrics_path, metric_table(rows))
     record = place.record("materials", [frames_path, model_path], system=name, model=MAIN)
     record.add(f"cost-{name}", params={"sizes": sizes}, metrics=flat(laws))
