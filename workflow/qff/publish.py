@@ -19,7 +19,10 @@ from qff.errors import DataError, QffError
 from qff.provenance import file_digest, write_json
 from qff.report.provenance import merged, read_records, shown
 
-STAGES = ("reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics", "quantum", "claims")
+STAGES = (
+    "reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "quantum", "hybrid",
+    "materials", "claims",
+)  # fmt: skip
 FILES = ("claims.csv", "metrics.csv", "config.yaml")
 ASIDE = ".new-"  # folder in which a record is assembled
 LARGEST_RECORD = 16_000_000  # bytes; it is kept in git
@@ -43,7 +46,11 @@ def check_complete(results: Path) -> list[dict]:
         "capacity": config["capacity"]["models"],
         "scaling": (config["scaling"]["sizes"] and config["scaling"]["models"]) or config["scaling"].get("sweeps"),
         "dynamics": config["dynamics"]["models"],
-        "quantum": config.get("quantum", {}).get("models"),  # records of before it had one
+        # Records of before had none of these.
+        "transfer": config.get("transfer", {}).get("models"),
+        "quantum": config.get("quantum", {}).get("models"),
+        "hybrid": set(config.get("hybrid", {}).get("systems", ())) & set(config["systems"]),
+        "materials": config.get("materials", {}).get("sets"),
     }
     if lost := [s for s in STAGES if s not in found and optional.get(s, True)]:
         raise DataError(f"{results}: no run record of {', '.join(lost)}; run the study to its end (make study)")

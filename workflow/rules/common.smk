@@ -19,8 +19,6 @@ CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
 # Where the hybrid of the architecture draft is trained; nowhere: none of its stage runs.
 HYBRID_SYSTEMS = [name for name in CONFIG.hybrid.systems if name in CONFIG.systems]
-STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "transfer", "dynamics", "quantum"]
-STAGES += [*(["hybrid"] if HYBRID_SYSTEMS else []), "claims"]
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -53,7 +51,10 @@ SIMULATED = [*SCANS, *MOLECULES]
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
 # Periodic sets.
 MATERIALS = list(CONFIG.materials.sets)
-STAGES += ["materials"] if MATERIALS else []
+# A study may do without these.
+OPTIONAL = {"transfer": TRANSFERRED, "quantum": MEASURED, "hybrid": HYBRID_SYSTEMS, "materials": MATERIALS}
+STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics"]
+STAGES += [*(stage for stage, used in OPTIONAL.items() if used), "claims"]
 
 # Before the first job: one thread each, and this package on their path.
 os.environ.update(job_environment(workflow.basedir))
