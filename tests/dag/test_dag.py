@@ -223,6 +223,26 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
     assert int(re.search(r"^total\s+(\d+)", done.stdout, re.MULTILINE).group(1)) < 2000
 
 
+@pytest.mark.parametrize(
+    ("overlay", "files"),
+    [
+        ("full", []),
+        ("freeze", []),
+        ("electrolytes", ["electrolytes/lgps_565.extxyz", "electrolytes/ligeps_aimd_1200K.extxyz"]),
+        ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
+    ],
+)
+def test_every_overlay_is_a_study(tmp_path, overlay, files):
+    """Beside those that other tests plan."""
+    for name in files:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()  # checked by the job
+    done = fresh(tmp_path, "--configfile", f"config/{overlay}.yaml", QFF_DATA=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"results/{overlay}/report.html" in done.stdout
+
+
 def test_frozen_comparisons_belong_to_the_study(tmp_path):
     arguments = [
         "systems=[lih,h2o,h3o]",
