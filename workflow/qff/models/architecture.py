@@ -141,3 +141,14 @@ class Architecture(ABC):
     def describe(self) -> dict:
         """Plain facts for reports and run records."""
         return {"system": self.system.name, "n_parameters": self.n_parameters, **self.settings}
+
+
+def one_of(key: str, value: str, known: tuple[str, ...]) -> str:
+    """A setting that is one of some words.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    if value not in known:
+        raise ConfigError(f"{key} '{value}': known are {', '.join(known)}")
+    return value

@@ -7,10 +7,8 @@ import torch
 
 from qff.circuits import build_circuit
 from qff.engines import build_engine
-from qff.errors import ConfigError
+from qff.models.architecture import one_of
 from qff.models.behler_parrinello import BehlerParrinello
-
-_CORES = ("circuit", "tanh", "cosine")
 
 
 class AtomicCircuits(BehlerParrinello):
@@ -39,9 +37,7 @@ class AtomicCircuits(BehlerParrinello):
         settings = self.settings
         self._widths, self._heads = widths, int(settings["heads"])
         self._spread = float(settings.get("initial_spread", 1.0))
-        core = settings.get("core", "circuit")
-        if core not in _CORES:
-            raise ConfigError(f"core '{core}': known are {', '.join(_CORES)}")
+        core = one_of("core", settings.get("core", "circuit"), ("circuit", "tanh", "cosine"))
         circuit = build_circuit(
             "reuploading",
             n_qubits=settings["n_qubits"],

@@ -10,6 +10,7 @@ import torch
 from qff.circuits import build_circuit
 from qff.engines import build_engine
 from qff.errors import ConfigError
+from qff.models.architecture import one_of
 from qff.models.behler_parrinello import BehlerParrinello
 from qff.models.bond_features import BondFeatures
 from qff.randomness import generator
@@ -48,9 +49,7 @@ class Hybrid(BehlerParrinello):
             raise ConfigError(
                 f"hidden {settings['hidden']}, mixing {settings['mixing']}: widths of at least one neuron"
             )
-        self.branch = settings["branch"]
-        if self.branch not in BRANCHES:
-            raise ConfigError(f"branch '{self.branch}': known are {', '.join(BRANCHES)}")
+        self.branch = one_of("branch", settings["branch"], BRANCHES)
         self._spread = float(settings.get("initial_spread", 1.0))
         self._own = dict(widths)
         reach = settings.get("bond_cutoff_ang") if self.branch != "none" else None

@@ -13,6 +13,7 @@ import torch
 from qff.circuits import build_circuit
 from qff.engines import build_engine
 from qff.errors import ConfigError
+from qff.models.architecture import one_of
 from qff.models.cartesian import CartesianArchitecture
 from qff.models.radial import bessel, polynomial_cutoff
 
@@ -46,8 +47,8 @@ class NeighbourPairs(CartesianArchitecture):
         if unknown := set(settings) - _SETTINGS:
             raise ConfigError(f"unknown settings of a neighbour-pair model: {', '.join(sorted(unknown))}")
         self._layers = int(settings["layers"])
-        self._revised = _one_of("form", settings["form"], ("original", "revised")) == "revised"
-        core = _one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent"))
+        self._revised = one_of("form", settings["form"], ("original", "revised")) == "revised"
+        core = one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent"))
         self._entangling = settings.get("entangling", True)
         if core == "recurrent" and not self._entangling:
             raise ConfigError("core: recurrent is a function of the couplings: it needs entangling: true")
@@ -201,9 +202,3 @@ class _Recurrent:
             c = couplings[..., d, :]
             h = torch.tanh(c[..., 0] + c[..., 1] + c[..., 2] * h + c[..., 3] + dots[..., d + 1])
         return h
-
-
-def _one_of(key: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ConfigError(f"{key} '{value}': known are {', '.join(known)}")
-    return value
