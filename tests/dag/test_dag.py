@@ -66,7 +66,7 @@ include: "Snakefile"
 
 recorded = {
     r.name: {
-        k: v(SimpleNamespace(system="lih", model="qnn", variant="learning_curve", n="5", n_train="5", stage="train")) if callable(v) else v
+        k: v(SimpleNamespace(system="lih", model="qnn", variant="learning_curve", n="5", n_train="5", stage="train", name="li2s")) if callable(v) else v
         for k, v in r.params.items()
     }
     for r in workflow.rules

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import get_args
 
@@ -197,6 +198,7 @@ def test_a_system_like_none(tmp_path):
     systems["h2o_kiss"]["like"] = "h20"
     (tmp_path / "systems.yaml").write_text(yaml.safe_dump(systems))
     (tmp_path / "models.yaml").write_text(Path("config/models.yaml").read_text())
+    shutil.copytree("config/sweeps", tmp_path / "sweeps")
     with pytest.raises(ConfigError, match=r"h2o_kiss.like: unknown system 'h20': did you mean 'h2o'"):
         load_study(read_yaml("config/config.yaml"), tmp_path)
 

@@ -210,6 +210,32 @@ def hybrid_of(file):
     ]
 
 
+def material_file(wildcards):
+    """The labelled frames of a set."""
+    from qff.reference.location import material_file as located
+
+    try:
+        return located(CONFIG.materials.sets[wildcards.name], wildcards.name)
+    except QffError as error:
+        raise WorkflowError(str(error))
+
+
+def material_digest(wildcards):
+    """Of a tracked set, whose time of modification says nothing."""
+    entry = CONFIG.materials.sets[wildcards.name]
+    return "" if entry.published else tracked_digest(entry.file)
+
+
+def material_config(wildcards):
+    return CONFIG.materials.sets[wildcards.name].model_dump(mode="json")
+
+
+def material_settings(*keys):
+    """Settings of the section that a job depends on: all keys but those of other jobs and the sets."""
+    others = {"sets", "dynamics", "cost"} - set(keys)
+    return {k: v for k, v in CONFIG.materials.model_dump(mode="json").items() if k not in others}
+
+
 def of_materials(file):
     """A file of every job of the periodic sets."""
     jobs = ("fit", "dynamics", "cost")

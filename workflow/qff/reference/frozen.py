@@ -20,7 +20,6 @@ from qff.reference.labels import fci_difference, label, settings, slope
 from qff.units import EV_IN_MEV
 
 PROGRAMS = ("python", "platform", "ase", "numpy", "pyscf", "scipy", "tblite")  # whose versions a set records
-CONSISTENCY_TOLERANCE = 2e-4  # eV/Å, and eV of a torque
 SLOPE_TOLERANCE = 2e-4  # eV/Å; differences of energies converged to 1e-10 Ha reach 1e-6
 
 
@@ -86,7 +85,7 @@ def read_frozen(path: Path, system: SystemConfig) -> LabelledFrames:
             "edited; restore it with git"
         )
     check_geometries(frames, system, path)
-    check_consistency(frames, str(path))
+    check_consistency(frames, str(path), system.reference.consistency_tolerance)
     return frames
 
 
@@ -128,7 +127,7 @@ def _slope_mismatch(frames: LabelledFrames) -> np.ndarray:
     return np.abs(frames.forces - np.stack([pull, -pull], 1)).max((1, 2))
 
 
-def check_consistency(frames: LabelledFrames, where: str, tolerance: float = CONSISTENCY_TOLERANCE) -> float:
+def check_consistency(frames: LabelledFrames, where: str, tolerance: float) -> float:
     """Largest inconsistency (eV/Å) of labels: of a scan, forces against the slope of the energies; else net force.
 
     A single wrong energy or force breaks the agreement of a scan. Labels of other sets are held against recalculated

@@ -13,7 +13,6 @@ from qff.jobs import log
 from qff.provenance import write_csv
 from qff.reference.chunks import label_frames
 from qff.reference.frozen import (
-    CONSISTENCY_TOLERANCE,
     check_consistency,
     compare_with_fci,
     freeze,
@@ -81,7 +80,7 @@ def collect_reference(
         np.concatenate([p.forces for p in chunks])[order],
         [info[k] for k in order],
     )
-    check_consistency(frames, labels_path)
+    check_consistency(frames, labels_path, molecule.config.reference.consistency_tolerance)
     freeze(frames, Path(labels_path), molecule.config)
     table = pd.DataFrame(columns=RECHECK)
     _finish(
@@ -141,11 +140,9 @@ def import_set(
 
 def _finish(place, molecule, frames, table, mode, input_paths, labels_path, recheck_path, run_path) -> None:
     level = molecule.config.reference
-    published = level.imported or level.rmd17
-    tolerance = published.balance_tolerance if published else CONSISTENCY_TOLERANCE
     metrics = {
         "n_frames": len(frames),
-        "force_consistency_ev_per_ang": check_consistency(frames, labels_path, tolerance),
+        "force_consistency_ev_per_ang": check_consistency(frames, labels_path, level.consistency_tolerance),
     }
     write_csv(recheck_path, table)
     if level.calculated:
