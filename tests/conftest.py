@@ -23,7 +23,8 @@ case "$*" in
     "env create "*)
         for prefix; do :; done
         "{python}" -m venv --without-pip "$prefix"
-        echo "{packages}" > "$prefix"/lib/python*/site-packages/packages.pth ;;
+        for site in "$prefix"/lib/python*/site-packages; do echo "{packages}" > "$site/packages.pth"; done ;;
+    "clean "*) ;;
     *) exit 2 ;;
 esac
 """

@@ -209,7 +209,7 @@ def sections(
         return _dynamics_words(study.config["dynamics"], numbers), found
 
     def quantum(system, numbers):
-        settings = study.config["quantum"]
+        settings = study.config.get("quantum", {"models": []})  # settings of before it had none
         folders = {m: results / "quantum" / system / m for m in settings["models"]}
         times = [pd.read_csv(f / "timing.csv") for f in folders.values() if (f / "timing.csv").is_file()]
         if not times:
