@@ -23,14 +23,14 @@ def _in_the_repository(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def rules() -> dict[str, str]:
-    """Rule → group of its conda environment."""
+def rules() -> dict[str, tuple[str, str]]:
+    """Rule → its script and the group of its conda environment."""
     found = {}
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for name, body in RULE.findall(path.read_text(encoding="utf-8")):
             declared = re.search(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', body)
             assert declared, f"{name} ({path.name}) declares no conda environment"
-            found[name] = declared[1]
+            found[name] = re.search(r'script:\s+"\.\./scripts/(\w+)\.py"', body)[1], declared[1]
     return found
 
 
@@ -80,11 +80,11 @@ def test_an_environment_is_valid_and_exactly_pinned(group):
     assert (set(pip["pip"]) == lock) == (group == "dev")
 
 
-@pytest.mark.parametrize(("rule", "group"), rules().items())
-def test_a_rule_finds_what_it_imports(rule, group):
+@pytest.mark.parametrize(("script", "group"), rules().values(), ids=rules())
+def test_a_rule_finds_what_it_imports(script, group):
     content = yaml.safe_load((ROOT / f"envs/{group}.yaml").read_text(encoding="utf-8"))
     present = {canonicalize_name(line.partition("==")[0]) for line in content["dependencies"][-1]["pip"]}
-    assert foreign_imports(rule) <= present
+    assert foreign_imports(script) <= present
 
 
 @pytest.mark.parametrize(

@@ -198,8 +198,6 @@ def test_a_system_without_coordinates(study):
 def test_the_published_set_of_ethanol(study):
     system = study.systems["ethanol"]
     path = Path(system.reference.frozen)
-    if not path.is_file():
-        pytest.skip(f"{path} is not there yet")
     frames = read_frozen(path, system)
     assert len(frames) >= 600
     assert {i["method"] for i in frames.info} == {"PBE"}

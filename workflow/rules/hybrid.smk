@@ -156,7 +156,7 @@ rule evaluate_hybrid:
         context=context("qff.stages.evaluate"),
         config=system_config,
     script:
-        "../scripts/evaluate_hybrid.py"
+        "../scripts/evaluate_model.py"
 
 
 rule time_methods:

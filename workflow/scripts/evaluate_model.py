@@ -1,4 +1,4 @@
-"""Test errors of all seeds of a model."""
+"""Test errors of all seeds of a model, a hybrid too."""
 
 from qff.jobs import job
 
