@@ -129,7 +129,7 @@ def test_the_published_sets_are_whole(study, name):
     assert [i["part"] for i in frames.info] == parts(system)
     assert {i["basis"] for i in frames.info} == {"cc-pvdz"}
     assert all(i["rhf_stable_towards_uhf"] and not i["cc_retries"] for i in frames.info)
-    assert frozen.check_consistency(frames, name) < 2e-5
+    assert frozen.check_consistency(frames, name, system.reference.consistency_tolerance) < 2e-5
 
 
 @pytest.mark.parametrize("damage", ["force", "turned"])
@@ -143,7 +143,7 @@ def test_forces_that_cannot_be_are_named(study, damage):
         forces[17] = forces[17][:, [1, 0, 2]]  # balanced, but not those of these positions
     bad = LabelledFrames(frames.symbols, frames.positions, frames.energies, forces, frames.info)
     with pytest.raises(DataError, match="h2o, frame 17: net force"):
-        frozen.check_consistency(bad, "h2o")
+        frozen.check_consistency(bad, "h2o", system.reference.consistency_tolerance)
 
 
 def test_forces_are_the_slope_of_recalculated_energies(study):
