@@ -20,8 +20,8 @@ study: $(BIN)/.installed  ## run the study (config/config.yaml) to its report
 smoke: $(BIN)/.installed  ## every stage, shortened (config/smoke.yaml)
 	$(GUARD) $(SNAKEMAKE) --configfile config/smoke.yaml
 
-test: $(BIN)/.installed  ## all tests
-	$(BIN)/python -m pytest tests
+test: $(BIN)/.installed  ## all tests, files side by side on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed  ## one level of the tests
 	$(BIN)/python -m pytest tests/$*
