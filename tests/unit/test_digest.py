@@ -73,6 +73,7 @@ def test_an_edit_changes_the_digests_of_its_users(package, edited, changes):
         "def f():\n    from qff import units\n",
         "def f():\n    import qff.units\n",
         "class A:\n    def f(self):\n        if self:\n            import qff.units as u\n",
+        "from pkgutil import resolve_name\nKINDS = {'a': 'qff.units:EV_IN_MEV'}\nresolve_name(KINDS['a'])\n",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from qff.units import EV_IN_MEV\n",
     ],
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -32,7 +33,7 @@ def _file(module: str) -> Path | None:
 
 @functools.cache
 def _imports(module: str) -> frozenset[str]:
-    """Modules of this package that a module imports, at any level of nesting."""
+    """Modules of this package that a module imports, at any level of nesting, or names as ``qff.module:object``."""
     path = _file(module)
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -41,6 +42,8 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"qff\.[\w.]+:\w+", str(node.value)):
+            found.add(node.value.partition(":")[0])
     return frozenset(name for name in found if _file(name) is not None)
 
 

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 from qff.config import ModelConfig
 from qff.errors import ConfigError
 from qff.systems import System
 
+# By name: a job imports the kind it needs, and PennyLane takes seconds.
+KINDS = {
+    "qnn": "qff.models.qnn:QNN",
+    "nn": "qff.models.nn:NeuralNetwork",
+    "atomic_circuits": "qff.models.atomic_circuit:AtomicCircuits",
+    "behler_parrinello": "qff.models.behler_parrinello:BehlerParrinello",
+    "central_atom": "qff.models.central_atom:CentralAtom",
+    "fourier": "qff.models.fourier:FourierSeries",
+    "hybrid": "qff.models.hybrid:Hybrid",
+    "neighbour_pairs": "qff.models.neighbour_pairs:NeighbourPairs",
+    "polynomial": "qff.models.polynomial:Polynomial",
+    "random_circuit": "qff.models.random_circuit:RandomCircuit",
+    "kernel": "qff.models.kernel:Kernel",
+    "mean": "qff.models.mean:MeanPredictor",
+}
 
-def _kinds() -> dict:
-    from qff.models.atomic_circuit import AtomicCircuits
-    from qff.models.behler_parrinello import BehlerParrinello
-    from qff.models.central_atom import CentralAtom
-    from qff.models.fourier import FourierSeries
-    from qff.models.hybrid import Hybrid
-    from qff.models.kernel import Kernel
-    from qff.models.mean import MeanPredictor
-    from qff.models.neighbour_pairs import NeighbourPairs
-    from qff.models.nn import NeuralNetwork
-    from qff.models.polynomial import Polynomial
-    from qff.models.qnn import QNN
-    from qff.models.random_circuit import RandomCircuit
 
-    return {
-        "qnn": QNN,
-        "nn": NeuralNetwork,
-        "atomic_circuits": AtomicCircuits,
-        "behler_parrinello": BehlerParrinello,
-        "central_atom": CentralAtom,
-        "fourier": FourierSeries,
-        "hybrid": Hybrid,
-        "neighbour_pairs": NeighbourPairs,
-        "polynomial": Polynomial,
-        "random_circuit": RandomCircuit,
-        "kernel": Kernel,
-        "mean": MeanPredictor,
-    }
+def architecture_class(kind: str) -> type:
+    """Class of a kind.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"unknown model kind '{kind}'; known: {', '.join(KINDS)}")
+    return resolve_name(KINDS[kind])
 
 
 def build_architecture(system: System, model: ModelConfig):
@@ -43,15 +42,13 @@ def build_architecture(system: System, model: ModelConfig):
     Raises:
         ConfigError: the kind is unknown, or the model has no settings for this system.
     """
-    kinds = _kinds()
-    if model.kind not in kinds:
-        raise ConfigError(f"unknown model kind '{model.kind}'; known: {', '.join(kinds)}")
+    kind = architecture_class(model.kind)
     settings = model.settings_of(system.settings_name)
     if settings is None:
         raise ConfigError(
             f"model '{model.name}' has no settings for system '{system.settings_name}'; add them under 'systems' in config/models.yaml"
         )
     try:
-        return kinds[model.kind](system, settings)
+        return kind(system, settings)
     except KeyError as error:
         raise ConfigError(f"model '{model.name}', system '{system.name}': setting {error} is missing") from error
