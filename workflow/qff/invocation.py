@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -50,6 +51,8 @@ class Invocation:
         )
 
     def finish(self, status: str) -> None:
+        for timer in filter(lambda t: isinstance(t, threading.Timer), threading.enumerate()):
+            timer.cancel()  # of the scheduler (workflow/profiles): the process would wait for each to run out
         record = json.loads(self.path.read_text(encoding="utf-8"))
         record |= {
             "status": status,
