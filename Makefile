@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --workflow-profile workflow/profiles/local
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 GUARD := $(BIN)/python workflow/guard.py
 export OMP_NUM_THREADS = 1
 export MLFLOW_DISABLE_TELEMETRY = true

@@ -32,16 +32,9 @@ def copy_repository(target: Path) -> Path:
 
 
 def command(*arguments: str, cores: int = 2) -> list[str]:
-    snakemake = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        str(cores),
-        "--workflow-profile",
-        "workflow/profiles/local",
-    ]
-    return [sys.executable, "workflow/guard.py", *snakemake, *arguments]
+    return [
+        sys.executable, "workflow/guard.py", sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments,
+    ]  # fmt: skip
 
 
 def environment() -> dict[str, str]:

@@ -46,7 +46,7 @@ def slurm(tmp_path_factory):
 
 
 def driver(folder: Path, environment: dict, *arguments: str) -> subprocess.Popen:
-    snakemake = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm"]
+    snakemake = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
     words = [sys.executable, "workflow/guard.py", *snakemake, *HERE, *arguments]
     words += ["--configfile", "tests/e2e/tiny.yaml"]
     log = open(folder / "driver.log", "a")  # noqa: SIM115

@@ -52,7 +52,7 @@ class Invocation:
 
     def finish(self, status: str) -> None:
         for timer in filter(lambda t: isinstance(t, threading.Timer), threading.enumerate()):
-            timer.cancel()  # of the scheduler (workflow/profiles): the process would wait for each to run out
+            timer.cancel()  # of the scheduler (profiles/): the process would wait for each to run out
         record = json.loads(self.path.read_text(encoding="utf-8"))
         record |= {
             "status": status,
