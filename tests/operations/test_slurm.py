@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,9 +34,10 @@ HERE += ["--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "3
 
 
 @pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
+def slurm():
     """Environment in which sbatch finds a Slurm of its own."""
-    root = tmp_path_factory.mktemp("slurm")
+    root = Path(tempfile.mkdtemp(prefix="study-slurm-", dir="/var/tmp"))
+    root.chmod(0o755)  # munge serves only where all may enter, and pytest's own folders are private
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("QFF_", "PYTEST_", "PYTHONPATH"))}
     environment |= {"PATH": PATHS, "SLURM_MEM_MB": "8000"}
     try:
@@ -43,6 +45,7 @@ def slurm(tmp_path_factory):
         yield environment | {"SLURM_CONF": f"{root}/slurm.conf", "PATH": f"{root}/bin:{PATHS}"}
     finally:
         subprocess.run(["bash", SLURM / "stop-slurm.sh", root], env=environment, timeout=120)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def driver(folder: Path, environment: dict, *arguments: str) -> subprocess.Popen:

@@ -125,7 +125,7 @@ def test_no_run_is_lost_or_doubled(tmp_path, kind):
             assert any("the tracking store did not take" in text for text in output), output
             assert any(pending_marker(tmp_path / f"clone{w}/results/study{w}").exists() for w in range(WRITERS))
             server.start()
-        for _ in range(5):  # a slow server may time out under four writers; nothing may be lost by that either
+        for _ in range(20):  # a slow server may time out under four writers; nothing may be lost by that either
             last = sync()
             output = [w.communicate(timeout=1800)[0] for w in last]
             if not any(w.returncode for w in last):
