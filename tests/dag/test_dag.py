@@ -374,7 +374,9 @@ def test_rules_keep_the_house_order(file, name, body):
 
 
 def test_no_script_is_left_over():
-    assert {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")} == {SHARED.get(name, name) for _, name, _ in rules()}
+    assert {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")} == {
+        SHARED.get(name, name) for _, name, _ in rules()
+    }
 
 
 def test_no_job_but_tracking_imports_mlflow():
