@@ -9,7 +9,7 @@ from qff.config.materials import MaterialsConfig
 from qff.errors import ModelFileError
 from qff.materials.baselines import fit_references
 from qff.materials.circuit import AmplitudeCircuit
-from qff.materials.compression import Compression
+from qff.materials.compression import Compression, features_of, principal_components, roughness
 from qff.materials.descriptor import Descriptor
 from qff.materials.equations import linear_matrix, normal_equations, quadratic_matrix, rows_of, solve
 from qff.materials.fits import _network_matrix, fit_circuit, fit_regression, levenberg_marquardt, predicted
@@ -258,6 +258,27 @@ def test_quadratic_regression_finds_the_potential_that_made_the_labels(frames):
     found = fit_regression(equations, equations, 2, "quadratic")
     assert found.n_parameters == 20
     assert found.validation_loss < 1e-6 * equations.constant
+
+
+def test_the_penalty_of_components_is_the_squared_slope_by_features(frames):
+    rng = np.random.default_rng(0)
+    values, kinds = features_of(frames, DESCRIPTOR)
+    components, variances = principal_components(values, kinds, 2, 12)
+    slopes = rng.normal(size=(2, 12))
+    penalty = roughness(variances).reshape(2, 13)
+    assert (penalty[:, 0] == 0.0).all()
+    for s in range(2):
+        by_features = components.projections[s] @ slopes[s] * values[kinds == s].std(0)
+        assert penalty[s, 1:] @ slopes[s] ** 2 == pytest.approx(by_features @ by_features)
+
+
+def test_a_penalty_is_part_of_what_is_minimised(frames):
+    rows = rows_for(frames, some_potential())
+    equations = normal_equations(rows, linear_matrix, 2)
+    penalty = np.array([0.0, 1.0, 2.0, 3.0, 0.0, 1.0, 2.0, 3.0])
+    found = solve(equations, 0.1, penalty)
+    np.testing.assert_allclose((equations.gram + np.diag(0.1 * penalty)) @ found, equations.right, atol=1e-9)
+    assert np.linalg.norm(found) < np.linalg.norm(solve(equations, 0.0))
 
 
 def test_a_circuit_lies_between_nothing_and_its_surrogate(frames):
