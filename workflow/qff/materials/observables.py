@@ -40,7 +40,12 @@ def mean_squared_displacement(run: Run, atoms: np.ndarray) -> np.ndarray:
 def closest_pair(
     positions: np.ndarray, kinds: np.ndarray, cell: np.ndarray, shortest: np.ndarray
 ) -> tuple[int, int, float]:
-    """Kinds and distance (Å) of the pair that is closest, measured by the shortest distance (S, S) of its elements."""
+    """Kinds and distance (Å) of the pair that is closest, measured by the shortest distance (S, S) of its elements.
+
+    -1, -1 and NaN where there is none: no pair within those distances, or positions that are not finite.
+    """
+    if not np.isfinite(positions).all():
+        return -1, -1, float("nan")
     pairs = neighbour_list(positions, cell, float(shortest.max()))
     centre, slot = np.nonzero(pairs.index >= 0)
     one, two = kinds[centre], kinds[pairs.index[centre, slot]]
