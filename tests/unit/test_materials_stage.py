@@ -98,7 +98,7 @@ def test_the_report_shows_all_of_it(written):
 
 def test_the_fate_of_every_run_is_in_the_report_and_in_a_picture(written, tmp_path):
     table = runs_table(pd.read_csv(written / "dynamics_runs"), "runs.csv")
-    assert table.rows[0][:3] == ["300 K, 0", "lasted", "60.0"]
+    assert table.rows[0][:3] == ["300 K, 0", "lasted", "60"]
     paths = {f"{kind}_path": str(tmp_path / f"m.{kind}") for kind in ("svg", "png")}
     plot_materials(rdf_path=str(written / "dynamics_rdf"), msd_path=str(written / "dynamics_msd"), **paths)
     picture = (tmp_path / "m.svg").read_text(encoding="utf-8")
