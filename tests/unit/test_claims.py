@@ -28,6 +28,7 @@ from qff.dynamics.diatomic import observables
 from qff.errors import ConfigError
 from qff.evaluation import errors
 from qff.metrics import METRIC_COLUMNS
+from qff.report.published import judged_numbers
 from qff.stages.correlation import MODEL
 from qff.stages.fits import EXPONENTS, TRADEOFF
 from scipy import stats
@@ -487,9 +488,7 @@ def test_the_claims_on_scaling_refer_to_what_is_measured(study):
 
 def test_the_published_verdicts_follow_from_the_published_numbers(study):
     """As far as the claims are still judged by the same rules."""
-    metrics = pd.read_csv("results/published/metrics.csv")
-    metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
-    ours = judge(load_claims("config/claims.yaml"), metrics, "study")
+    ours = judge(load_claims("config/claims.yaml"), judged_numbers(Path("results/published")), "study")
     key = ["claim_id", "measure", "rule"]
     both = ours.merge(pd.read_csv("results/published/claims.csv"), on=key, suffixes=("", "_published"))
     assert len(both) >= 10

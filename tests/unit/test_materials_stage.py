@@ -7,9 +7,10 @@ import pytest
 from qff.config.materials import MaterialsConfig, MaterialSetConfig
 from qff.errors import DataError
 from qff.reference.location import material_file
-from qff.report.materials import material_tables, material_words
+from qff.report.materials import material_tables, material_words, runs_table
 from qff.report.numbers import MISSING
 from qff.stages.materials import fit_material, simulate_material, time_material
+from qff.stages.plots.materials import plot_materials
 
 FRAMES = "results/published/reference/li2s.extxyz"
 SET = {
@@ -40,7 +41,7 @@ def written(tmp_path_factory):
         return {f"{n}_path": str(folder / f"{job}_{n}") for n in (*names, "metrics", "run")}
 
     fit_material(**common, settings=settings, model_path=model, **paths("fit"))
-    simulate_material(**common, settings=settings, model_path=model, **paths("dynamics", "runs", "rdf"))
+    simulate_material(**common, settings=settings, model_path=model, **paths("dynamics", "runs", "rdf", "msd"))
     time_material(**common, settings=settings, model_path=model, **paths("cost"))
     return folder
 
@@ -68,6 +69,10 @@ def test_dynamics_and_cost_write_what_claims_ask_for(written):
     distribution = pd.read_csv(written / "dynamics_rdf")
     assert set(distribution.pair) == {"Li-Li", "Li-S"}
     assert distribution.g.max() > 1
+    assert {"300.0", "reference"} == set(distribution.temperature_k)
+    displacement = pd.read_csv(written / "dynamics_msd")
+    assert displacement.time_fs.tolist() == [20.0, 40.0, 60.0]
+    assert displacement.msd_ang2[0] == 0.0 < displacement.msd_ang2[2]
 
 
 def test_records_are_those_of_the_tracking(written):
@@ -89,6 +94,16 @@ def test_the_report_shows_all_of_it(written):
     words = material_words(MaterialsConfig.model_validate({**SETTINGS, "sets": {"li2s": SET}}).model_dump(), "li2s")
     assert "GFN1-xTB" in words[0]
     assert "stable" in words[1]
+
+
+def test_the_fate_of_every_run_is_in_the_report_and_in_a_picture(written, tmp_path):
+    table = runs_table(pd.read_csv(written / "dynamics_runs"), "runs.csv")
+    assert table.rows[0][:3] == ["300 K, 0", "lasted", "60"]
+    paths = {f"{kind}_path": str(tmp_path / f"m.{kind}") for kind in ("svg", "png")}
+    plot_materials(rdf_path=str(written / "dynamics_rdf"), msd_path=str(written / "dynamics_msd"), **paths)
+    picture = (tmp_path / "m.svg").read_text(encoding="utf-8")
+    assert "300 K" in picture
+    assert "labelled frames" in picture
 
 
 def test_another_version_of_a_set_is_refused(tmp_path):

@@ -41,6 +41,7 @@ def outputs(results: Path, records: list[dict]) -> list[Path]:
         DataError: a file has changed since its job wrote it.
     """
     found = {results / name: None for name in ("claims.csv", "metrics.csv", "config.yaml", "report.html")}
+    found |= dict.fromkeys(results.glob("timings.csv"))
     found |= dict.fromkeys(sorted((results / "figures").glob("*.svg")) + sorted(results.rglob("run.json")))
     for path, digest in ((Path(p), d) for record in records for p, d in record["outputs"].items()):
         own = results / path.relative_to(f"results/{results.name}") if not path.is_absolute() else path

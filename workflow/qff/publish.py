@@ -24,6 +24,7 @@ STAGES = (
     "materials", "claims",
 )  # fmt: skip
 FILES = ("claims.csv", "metrics.csv", "config.yaml")
+TIMINGS = "timings.csv"  # of studies that time something
 ASIDE = ".new-"  # folder in which a record is assembled
 LARGEST_RECORD = 16_000_000  # bytes; it is kept in git
 
@@ -56,12 +57,17 @@ def check_complete(results: Path) -> list[dict]:
         raise DataError(f"{results}: no run record of {', '.join(lost)}; run the study to its end (make study)")
     judged = json.loads((results / "run.json").read_text(encoding="utf-8"))
     digests = {Path(p).name: digest for p, digest in {**judged["inputs"], **judged["outputs"]}.items()}
-    for name in ("claims.csv", "metrics.csv"):
+    for name in ("claims.csv", "metrics.csv", *_timings(results)):
         if digests.get(name) != file_digest(results / name):
             raise DataError(
                 f"{results / name}: changed since the claims were judged; run the study again (make study)"
             )
     return records
+
+
+def _timings(results: Path) -> list[str]:
+    """The table of timings, if there is one."""
+    return [TIMINGS] if (results / TIMINGS).is_file() else []
 
 
 def compact(records: list[dict]) -> dict[str, list[dict]]:
@@ -95,7 +101,8 @@ def publish(results: Path, target: Path) -> list[Path]:
         shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=ASIDE, dir=target) as name:
         fresh = Path(name)
-        for file in FILES:
+        names = [*FILES, *_timings(results)]
+        for file in names:
             shutil.copyfile(results / file, fresh / file)
         (fresh / "figures").mkdir()
         for figure in sorted((results / "figures").glob("*.svg")):
@@ -109,7 +116,7 @@ def publish(results: Path, target: Path) -> list[Path]:
             raise DataError(
                 f"the record takes {size / 1e6:.1f} MB, more than {LARGEST_RECORD / 1e6:g} MB; draw fewer points"
             )
-        _replace(fresh, target, [*FILES, "versions.json", "figures", "runs.json"])
+        _replace(fresh, target, [*names, "versions.json", "figures", "runs.json"])
     return [target / name for name in [*digests, "runs.json"]]
 
 

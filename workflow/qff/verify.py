@@ -19,7 +19,7 @@ from qff import readme
 from qff.claims import judge, load_claims
 from qff.errors import DataError, QffError
 from qff.provenance import file_digest
-from qff.report.published import read_numbers
+from qff.report.published import judged_numbers, read_numbers
 
 CLAIMS = Path("config/claims.yaml")
 JUDGED = ["measure", "quantity", "unit", "rule", "n_seeds", "measure_verdict", "verdict"]
@@ -60,7 +60,7 @@ def check_verdicts(record: Path, claims_path: Path = CLAIMS) -> list[str]:
     found += [f"{record / 'claims.csv'}: {claim}: not in {claims_path}" for claim in recorded if claim not in known]
     judged_as = dict(zip(table.claim_id, table.system, strict=True))
     stand_ins = {known[c].system: s for c, s in judged_as.items() if c in known and known[c].system != s}
-    again = judge(known, _csv(record / "metrics.csv", read_numbers), "", stand_ins)
+    again = judge(known, _csv(record, judged_numbers), "", stand_ins)
     for claim in (c for c in recorded if c in known):
         then, now = (t[t.claim_id == claim].reset_index(drop=True) for t in (table, again))
         if len(then) != len(now):

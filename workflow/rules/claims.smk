@@ -20,7 +20,7 @@ rule collect_metrics:
             *dynamics_of(SIMULATED, "metrics.csv"),
             *measured_of(MEASURED, "metrics.csv"),
             *hybrid_of("metrics.csv"),
-            *of_materials("metrics.csv"),
+            *of_materials("metrics.csv", ("fit", "dynamics")),
         ],
     output:
         table=f"{RESULTS}/metrics.csv",
@@ -36,10 +36,29 @@ rule collect_metrics:
         "../scripts/collect_metrics.py"
 
 
+rule collect_timings:
+    """Join what was timed: numbers that no second run gives again."""
+    input:
+        metrics=timed(),
+    output:
+        table=f"{RESULTS}/timings.csv",
+    log:
+        f"{RESULTS}/logs/collect_timings.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect_timings.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        context=context("qff.stages.claims"),
+    script:
+        "../scripts/collect_metrics.py"
+
+
 rule judge_claims:
     """Verdict of every claim, with an interval over seeds."""
     input:
         metrics=f"{RESULTS}/metrics.csv",
+        timings=f"{RESULTS}/timings.csv",
         claims=ancient("config/claims.yaml"),
     output:
         table=report(f"{RESULTS}/claims.csv", caption="../report/claims.rst", category="Claims"),

@@ -205,7 +205,7 @@ def hybrid_of(file):
             model=CONFIG.hybrid.models,
             part=of_model,
         ),
-        *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules else []),
+        *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules and file == "run.json" else []),
         f"{folder}/{file}",
     ]
 
@@ -236,10 +236,15 @@ def material_settings(*keys):
     return {k: v for k, v in CONFIG.materials.model_dump(mode="json").items() if k not in others}
 
 
-def of_materials(file):
-    """A file of every job of the periodic sets."""
-    jobs = ("fit", "dynamics", "cost")
+def of_materials(file, jobs=("fit", "dynamics", "cost")):
+    """A file of jobs of the periodic sets."""
     return expand(f"{RESULTS}/materials/{{name}}/{{job}}/{file}", name=MATERIALS, job=jobs)
+
+
+def timed():
+    """Tables of what depends on the clock, kept out of the other numbers."""
+    hybrid = [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
+    return hybrid + of_materials("metrics.csv", ("cost",))
 
 
 def records_of(wildcards):

@@ -38,6 +38,7 @@ rule simulate_material:
     output:
         runs=f"{MATERIAL}/dynamics/runs.csv",
         rdf=f"{MATERIAL}/dynamics/rdf.csv",
+        msd=f"{MATERIAL}/dynamics/msd.csv",
         metrics=f"{MATERIAL}/dynamics/metrics.csv",
         run=f"{MATERIAL}/dynamics/run.json",
     log:

@@ -34,6 +34,7 @@ KINDS = {
     "hardware": MEASURED,
     "dynamics": SCANS,
     "vibrations": MOLECULES,
+    "materials": MATERIALS,
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
 }
 CAPTIONS = {
@@ -387,11 +388,37 @@ rule plot_inversion:
         "../scripts/plot_inversion.py"
 
 
+rule plot_materials:
+    """Structure and motion in the dynamics of a periodic set."""
+    input:
+        rdf=f"{RESULTS}/materials/{{name}}/dynamics/rdf.csv",
+        msd=f"{RESULTS}/materials/{{name}}/dynamics/msd.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/materials_{{name}}.svg",
+            caption="../report/materials.rst",
+            category="Dynamics",
+            labels={"system": "{name}", "figure": "periodic dynamics"},
+        ),
+        png=f"{FIGURES}/materials_{{name}}.png",
+    log:
+        f"{RESULTS}/logs/plot_materials/{{name}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_materials/{{name}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        context=context("qff.stages.plots.materials"),
+    script:
+        "../scripts/plot_materials.py"
+
+
 rule build_report:
     """One self-contained HTML file. Benchmarks and invocations are read as far as they exist."""
     input:
         claims=f"{RESULTS}/claims.csv",
         metrics=f"{RESULTS}/metrics.csv",
+        timings=f"{RESULTS}/timings.csv",
         figures=[f"{FIGURES}/{kind}_{s}.svg" for kind, systems in KINDS.items() for s in systems],
         fits=expand(f"{RESULTS}/scaling/{{s}}/fits.csv", s=SCALED),
         records=lambda w: [r for stage in STAGES for r in records_of(SimpleNamespace(stage=stage))],

@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
         model_path=snakemake.input.model,
         runs_path=snakemake.output.runs,
         rdf_path=snakemake.output.rdf,
+        msd_path=snakemake.output.msd,
         metrics_path=snakemake.output.metrics,
         run_path=snakemake.output.run,
     )

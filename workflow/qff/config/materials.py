@@ -43,7 +43,14 @@ class CompressionConfig(Strict):
     regression_components: PositiveInt = Field(
         default=160, description="Principal components of each element in the linear fit of `regression`."
     )
-    ridge: NonNegative = Field(default=1e-6, description="Ridge of that fit, relative to the size of a column.")
+    ridge: NonNegative = Field(
+        default=1e-6,
+        description="Ridge of that fit: relative to the size of a column, or of squared slopes by features (Å⁻²).",
+    )
+    damped: Literal["components", "features"] = Field(
+        default="components",
+        description="What the ridge damps: slopes by components of unit variance, all alike, or by the features themselves.",
+    )
 
 
 class AmplitudeConfig(Strict):

@@ -71,13 +71,16 @@ def features_of(frames: list[Frame], descriptor: Descriptor) -> tuple[np.ndarray
     return np.concatenate(features), np.concatenate(kinds)
 
 
-def principal_components(features: np.ndarray, kinds: np.ndarray, n_elements: int, size: int) -> Compression:
-    """The ``size`` directions of largest variance of each element.
+def principal_components(
+    features: np.ndarray, kinds: np.ndarray, n_elements: int, size: int
+) -> tuple[Compression, np.ndarray]:
+    """The ``size`` directions of largest variance of each element, and their variances (S, size).
 
     Features are first divided by their standard deviations. Directions without variance project to zero.
     """
     n_features = features.shape[1]
     mean, projections = np.zeros((n_elements, n_features)), np.zeros((n_elements, n_features, size))
+    spreads = np.zeros((n_elements, size))
     for s in range(n_elements):
         mine = features[kinds == s]
         mean[s] = mine.mean(0)
@@ -87,10 +90,21 @@ def principal_components(features: np.ndarray, kinds: np.ndarray, n_elements: in
         variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
         variances, vectors = variances[::-1][:size], vectors[:, ::-1][:, :size]
         seen = variances > 1e-12 * variances[0]
+        spreads[s, : len(variances)] = np.where(seen, variances, 0.0)
         projections[s, :, : len(variances)] = (
             scale[:, None] * vectors * np.where(seen, 1 / np.sqrt(np.where(seen, variances, 1.0)), 0.0)
         )
-    return Compression(mean, projections, np.full((n_elements, size), np.inf))
+    return Compression(mean, projections, np.full((n_elements, size), np.inf)), spreads
+
+
+def roughness(variances: np.ndarray) -> np.ndarray:
+    """Penalty (S(k+1),) of a linear fit to a constant and k components of unit variance, by their ``variances`` (S, k).
+
+    Σ w²/σ² is the squared slope by the features themselves. Few environments of an element leave components of small
+    variance almost free; a fit that leans on them is right in training and steep a little beside it.
+    """
+    slopes = np.where(variances > 0, 1 / np.where(variances > 0, variances, 1.0), 0.0)
+    return np.hstack([np.zeros((len(variances), 1)), slopes]).ravel()
 
 
 def turned(components: Compression, slopes: np.ndarray, size: int) -> Compression:

@@ -1,4 +1,4 @@
-"""Dynamics of periodic cells with ASE: Langevin and constant energy, when a run counts as physical, and what it shows."""
+"""Dynamics of periodic cells with ASE: Langevin and constant energy, and when a run counts as physical."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Criterion:
 @dataclass(frozen=True)
 class Run:
     """A trajectory. times (T,) in fs; positions (T, A, 3) unwrapped, in Å; potential and total energies (T,) in eV;
-    temperatures (T,) in K; failure: what went wrong, or an empty text; length_fs: until then."""
+    temperatures (T,) in K; failure: what went wrong, or an empty text; length_fs: until then; last (A, 3): positions at
+    the end, unphysical ones included; last_temperature_k: mean over the steps before it."""
 
     times: np.ndarray
     positions: np.ndarray
@@ -45,6 +46,8 @@ class Run:
     temperatures: np.ndarray
     failure: str
     length_fs: float
+    last: np.ndarray
+    last_temperature_k: float
 
     @property
     def drift_mev_per_atom_per_ps(self) -> float:
@@ -102,14 +105,15 @@ def simulate(
         kinetic = atoms.get_kinetic_energy()
         stored.append((done * time_step_fs, atoms.positions.copy(), energy, energy + kinetic, recent[-1]))
     columns = list(zip(*stored, strict=True)) if stored else [[]] * 5
-    run = Run(
+    return Run(
         np.array(columns[0]),
         np.array(columns[1]).reshape(-1, len(atoms), 3),
         *(np.array(c) for c in columns[2:]),
         failure,
         done * time_step_fs,
+        atoms.positions.copy(),
+        float(np.mean(recent)),
     )
-    return run
 
 
 def _failure(atoms: Atoms, kinds: np.ndarray, change: float, temperature: float, criterion: Criterion) -> str:
@@ -125,27 +129,3 @@ def _failure(atoms: Atoms, kinds: np.ndarray, change: float, temperature: float,
     distances = np.linalg.norm(pairs.vectors(atoms.positions, atoms.cell.array)[centre, slot], axis=1)
     short = distances < criterion.closest[kinds[centre], kinds[pairs.index[centre, slot]]]
     return "close pair" if short.any() else ""
-
-
-def radial_distribution(
-    positions: np.ndarray, numbers: np.ndarray, cell: np.ndarray, pair: tuple[int, int], cutoff: float, bins: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (bins,) in Å and g(r) of two elements, averaged over frames (T, A, 3) of one cell."""
-    edges = np.linspace(0, cutoff, bins + 1)
-    counts = np.zeros(bins)
-    one, two = numbers == pair[0], numbers == pair[1]
-    for frame in positions:
-        pairs = neighbour_list(frame, cell, cutoff)
-        distances = np.linalg.norm(pairs.vectors(frame, cell), axis=2)
-        wanted = (pairs.index >= 0) & one[:, None] & two[pairs.index]
-        counts += np.histogram(distances[wanted], edges)[0]
-    density = two.sum() / abs(np.linalg.det(cell))
-    shells = 4 / 3 * np.pi * np.diff(edges**3)
-    return 0.5 * (edges[1:] + edges[:-1]), counts / max(len(positions), 1) / one.sum() / density / shells
-
-
-def mean_squared_displacement(run: Run, atoms: np.ndarray) -> np.ndarray:
-    """Of some atoms since the first stored frame, (T,) in Å², relative to the centre of all atoms."""
-    moved = run.positions - run.positions[:1]
-    moved = moved - moved.mean(1, keepdims=True)
-    return (moved[:, atoms] ** 2).sum(2).mean(1)

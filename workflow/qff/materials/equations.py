@@ -104,12 +104,16 @@ def normal_equations(all_rows, matrix, n_elements: int) -> NormalEquations:
     return NormalEquations(gram / count, right / count, constant / count)
 
 
-def solve(equations: NormalEquations, ridge: float) -> np.ndarray:
-    """Coefficients of least loss + ridge · aᵀ diag(G) a: columns of unit size are damped alike."""
+def solve(equations: NormalEquations, ridge: float, penalty: np.ndarray | None = None) -> np.ndarray:
+    """Coefficients of least loss + ridge · aᵀ diag(penalty) a; without ``penalty`` diag(G), so that columns of unit size
+    are damped alike."""
     size = np.sqrt(np.diag(equations.gram))
     size = np.where(size > 0, size, 1.0)
     scaled = equations.gram / size / size[:, None]
+    damping = ridge
+    if penalty is not None:
+        scaled, damping = scaled + np.diag(ridge * penalty / size**2), 0.0
     values, vectors = np.linalg.eigh(scaled)
     keep = values > np.finfo(float).eps * len(values) * values[-1]
-    inverse = np.where(keep, 1 / np.where(keep, values + ridge, 1.0), 0.0)
+    inverse = np.where(keep, 1 / np.where(keep, values + damping, 1.0), 0.0)
     return vectors @ (inverse * (vectors.T @ (equations.right / size))) / size

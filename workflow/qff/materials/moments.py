@@ -27,7 +27,7 @@ def monomials(l_max: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @compiled
-def _radial(r, cutoff, n_radial, value, slope):
+def _radial(r, cutoff, value, slope):
     """Spherical Bessel functions sin(nπr/r_c)/r under 1 - 28x⁶ + 48x⁷ - 21x⁸ (:mod:`qff.models.radial`) and slopes."""
     x = r / cutoff
     smooth = 1 - 28 * x**6 + 48 * x**7 - 21 * x**8
@@ -37,7 +37,7 @@ def _radial(r, cutoff, n_radial, value, slope):
     sine, cosine = np.sin(k * r), np.cos(k * r)
     before, now = 0.0, sine
     c_before, c_now = 1.0, cosine
-    for n in range(n_radial):
+    for n in range(len(value)):
         bare = norm * now / r
         bare_slope = norm * (n + 1) * k * c_now / r - bare / r
         value[n] = bare * smooth
@@ -47,11 +47,18 @@ def _radial(r, cutoff, n_radial, value, slope):
 
 
 @compiled
-def _powers(u, l_max, powers):
+def _neighbour(v, cutoff, value, slope, u, powers):
+    """Distance of a neighbour at v; within the cutoff also its radial functions, direction, and powers of the latter."""
+    r = np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
+    if r >= cutoff:
+        return r
+    _radial(r, cutoff, value, slope)
     for a in range(3):
+        u[a] = v[a] / r
         powers[a, 0] = 1.0
-        for e in range(l_max):
+        for e in range(powers.shape[1] - 1):
             powers[a, e + 1] = powers[a, e] * u[a]
+    return r
 
 
 @compiled
@@ -67,14 +74,9 @@ def expand(vectors, kinds, cutoff, n_elements, n_radial, exponents, weights):
         for j in range(width):
             if kinds[i, j] < 0:
                 continue
-            v = vectors[i, j]
-            r = np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
+            r = _neighbour(vectors[i, j], cutoff, value, slope, u, powers)
             if r >= cutoff:
                 continue
-            for a in range(3):
-                u[a] = v[a] / r
-            _radial(r, cutoff, n_radial, value, slope)
-            _powers(u, l_max, powers)
             for m in range(n_moments):
                 mono[m] = (
                     weights[m] * powers[0, exponents[m, 0]] * powers[1, exponents[m, 1]] * powers[2, exponents[m, 2]]
@@ -141,14 +143,9 @@ def expand_pullback(vectors, kinds, cutoff, n_radial, exponents, weights, gradie
         for j in range(width):
             if kinds[i, j] < 0:
                 continue
-            v = vectors[i, j]
-            r = np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
+            r = _neighbour(vectors[i, j], cutoff, value, slope, u, powers)
             if r >= cutoff:
                 continue
-            for a in range(3):
-                u[a] = v[a] / r
-            _radial(r, cutoff, n_radial, value, slope)
-            _powers(u, l_max, powers)
             first = kinds[i, j] * n_radial
             along[:] = 0.0
             across[:] = 0.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from qff.materials.baselines import ReferenceEnergies, composition_means, fit_references
 from qff.materials.circuit import AmplitudeCircuit
-from qff.materials.compression import Compression, features_of, principal_components, turned
+from qff.materials.compression import Compression, features_of, principal_components, roughness, turned
 from qff.materials.descriptor import Descriptor
 from qff.materials.equations import Weights, linear_matrix, normal_equations, quadratic_matrix, rows_of, solve
 from qff.materials.fits import Fitted, fit_circuit, fit_network, fit_regression
@@ -44,13 +44,14 @@ def prepare(frames: list[Frame], settings, weights: Weights, size: int) -> Prepa
     features, kinds = features_of(frames, descriptor)
     n_elements = len(references.elements)
     if settings.compression.method == "pca":
-        compression = principal_components(features, kinds, n_elements, size)
+        compression, _ = principal_components(features, kinds, n_elements, size)
     else:
         many = max(size, settings.compression.regression_components)
-        components = principal_components(features, kinds, n_elements, many)
+        components, variances = principal_components(features, kinds, n_elements, many)
         energies = np.array([f.energy for f in frames]) - references.of(frames)
         rows = (rows_of(f, e, descriptor, components, weights) for f, e in zip(frames, energies, strict=True))
-        fit = solve(normal_equations(rows, linear_matrix, n_elements), settings.compression.ridge)
+        penalty = roughness(variances) if settings.compression.damped == "features" else None
+        fit = solve(normal_equations(rows, linear_matrix, n_elements), settings.compression.ridge, penalty)
         compression = turned(components, fit.reshape(n_elements, -1)[:, 1:], size)
     return Prepared(
         descriptor, references, compression.limited(features, kinds), shortest_distances(frames, descriptor)

@@ -16,7 +16,7 @@ from qff.errors import DataError
 from qff.report import interactive, sections, words
 from qff.report.numbers import interval, number, unit_label
 from qff.report.provenance import commits, provenance_tables, read_invocations, read_records
-from qff.report.published import differences, read_numbers
+from qff.report.published import differences, judged_numbers, read_numbers
 
 HERE = Path(__file__).parent
 DOI = re.compile(r"(10\.\d{4,9}/[\w.()/:-]*\w)")
@@ -53,6 +53,7 @@ def build(
     """
     try:
         claims, metrics = pd.read_csv(results / "claims.csv"), read_numbers(results / "metrics.csv")
+        numbers = judged_numbers(results)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{results}: no complete study ({error}); run it first (make study)") from error
     records = read_records(results)
@@ -66,7 +67,7 @@ def build(
         by_system=words.held_by_system(claims, study.systems),
         data=interactive.data(study, results, metrics),
         meanings=[(v, words.badge(v), meaning) for v, meaning in words.MEANINGS.items()],
-        sections=sections.sections(study, results, metrics, records, figures),
+        sections=sections.sections(study, results, numbers, records, figures),
         differences=differences(published, claims, metrics, study.config),
         choices=_markdown(choices),
         experience=_markdown(experience),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qff.report.numbers import Table, interval, median_range, number
+from qff.report.numbers import MISSING, Table, interval, median_range, number
 from qff.report.tables import MEDIAN, pick
 
 MODELS = {
@@ -136,3 +136,25 @@ def _cost(metrics: pd.DataFrame, source: str) -> Table:
     )
     header = ["cell", "energy and forces (s)", "search for neighbours (s)", "atom-steps/s", "memory (MiB)"]
     return Table("Cost", header, rows, source, note)
+
+
+def runs_table(runs: pd.DataFrame, source: str) -> Table:
+    """The fate of every trajectory, and the configuration in which it ended."""
+    rows = [
+        [
+            f"{r.temperature_k:g} K, {r.start}",
+            "lasted" if pd.isna(r.failure) else str(r.failure),
+            number(r.length_fs),
+            number(r.temperature_at_end_k),
+            MISSING if pd.isna(r.pair) else f"{r.pair} {number(r.distance_ang)} Å, {number(r.part_of_shortest)}",
+            "never" if pd.isna(r.left_training_fs) else number(r.left_training_fs),
+        ]
+        for r in runs.itertuples()
+    ]
+    header = ["trajectory", "end", "length (fs)", "temperature (K)", "closest pair", "left training range (fs)"]
+    note = (
+        "Temperature: mean over the last fifty steps. Closest pair at the end, and its distance by the shortest of its "
+        "elements in training. Training range: first stored time at which a compressed number of an atom lay beyond all of "
+        "its element in training."
+    )
+    return Table("Fate of every trajectory", header, rows, source, note)

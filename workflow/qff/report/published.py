@@ -34,6 +34,14 @@ def read_numbers(path: Path) -> pd.DataFrame:
     return table
 
 
+def judged_numbers(folder: Path) -> pd.DataFrame:
+    """What claims are judged from: the numbers of a run and, where something was timed, ``timings.csv``."""
+    tables = [read_numbers(folder / "metrics.csv")]
+    if (timings := folder / "timings.csv").is_file():
+        tables.append(read_numbers(timings))
+    return pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+
+
 def claim_changes(then: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Verdict of every claim then and now: columns claim_id, then, now, changed."""
     parts = [t.groupby("claim_id", sort=False).verdict.first() for t in (then, now)]

@@ -97,6 +97,11 @@ KINDS = {
         "Vibrational density of states of {label} for reference and models, change of the total energy, trajectories left.",
         "dynamics/{system}/<model>/spectrum.csv and energy.csv",
     ),
+    "materials": (
+        "Periodic dynamics",
+        "Radial distribution functions of {label} at every temperature beside those of the labelled frames, displacements.",
+        "materials/{system}/dynamics/rdf.csv and msd.csv",
+    ),
     "inversion": (
         "Inversion",
         "Potential of {label} along its inversion, its error, the height of the pyramid over time, and inversion rates.",
@@ -224,7 +229,11 @@ def sections(
 
     def periodic(system, numbers):
         words = materials.material_words(study.config["materials"], system) if "materials" in study.config else []
-        return words, materials.material_tables(numbers, f"{where}/metrics.csv") if words else []
+        if not words:
+            return [], []
+        fates = results / "materials" / system / "dynamics" / "runs.csv"
+        runs = [materials.runs_table(pd.read_csv(fates), fates.as_posix())] if fates.is_file() else []
+        return words, [*materials.material_tables(numbers, f"{where}/metrics.csv"), *runs]
 
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
@@ -243,7 +252,7 @@ def sections(
         section("capacity", "Capacity", ("effective_dimension", "fisher_spectrum", "capacity_and_error"), capacity),
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
-        section("materials", "Periodic materials", (), periodic),
+        section("materials", "Periodic materials", ("materials",), periodic),
         Section("draft", "The architecture draft", [Part("", draft_words, tables=draft_tables)] if draft_tables else []),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]  # fmt: skip

@@ -7,31 +7,36 @@ from pathlib import Path
 import pandas as pd
 
 from qff.claims import judge, load_claims
+from qff.metrics import metric_table
 from qff.provenance import write_csv, write_json
 from qff.stages.common import Context, read_table
 
 
 def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
-    """Join the tidy tables of all stages."""
-    write_csv(table_path, pd.concat([read_table(p).astype(object) for p in metrics_paths], ignore_index=True))
+    """Join tidy tables; of none, the head of a table."""
+    tables = [read_table(p).astype(object) for p in metrics_paths]
+    write_csv(table_path, pd.concat(tables, ignore_index=True) if tables else metric_table([]))
 
 
 def judge_claims(
     *, context: dict, systems: list[str], stand_ins: dict, claims_path: str, metrics_path: str, table_path: str, json_path: str, run_path: str,
+    timings_path: str | None = None,
 ) -> None:  # fmt: skip
     """Verdict of every claim on the systems of the study, or, if there is none, of all: none of them is tested.
 
-    ``stand_ins`` as of :func:`qff.claims.judge`.
+    ``stand_ins`` as of :func:`qff.claims.judge`; ``timings_path``: numbers that depend on the clock, beside the others.
     """
     place = Context(**context)
-    metrics = read_table(metrics_path)
+    sources = [metrics_path, *([timings_path] if timings_path else [])]
+    tables = [read_table(p) for p in sources]
+    metrics = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
     metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
     known = load_claims(claims_path)
     on_study = {key: claim for key, claim in known.items() if stand_ins.get(claim.system, claim.system) in systems}
     table = judge(on_study or known, metrics, place.profile, stand_ins)
     write_csv(table_path, table)
     write_json(json_path, table.to_dict("records"))
-    record = place.record("claims", [claims_path, metrics_path])
+    record = place.record("claims", [claims_path, *sources])
     for claim, rows in table.groupby("claim_id", sort=False):
         record.add(
             claim,

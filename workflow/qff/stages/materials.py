@@ -12,9 +12,10 @@ from qff.config.materials import MaterialsConfig, MaterialSetConfig
 from qff.errors import DataError
 from qff.materials.baselines import split_frames
 from qff.materials.cost import exponent, measure
-from qff.materials.dynamics import Criterion, mean_squared_displacement, radial_distribution, simulate, supercell
+from qff.materials.dynamics import Criterion, Run, simulate, supercell
 from qff.materials.equations import Weights
 from qff.materials.frames import Frame, read_frames
+from qff.materials.observables import ENDING, ending, mean_squared_displacement, radial_distribution
 from qff.materials.potential import load
 from qff.materials.study import errors, fit_all, mean_errors, potential_of, prepare
 from qff.metrics import metric_rows, metric_table
@@ -24,7 +25,9 @@ from qff.stages.common import Context, flat
 
 MAIN = "amplitude_hybrid"
 MEAN = "mean_predictor"
-RDF_CUTOFF, RDF_BINS = 6.0, 60
+RDF_CUTOFF, RDF_BINS, RDF_FRAMES = 6.0, 60, 100
+REFERENCE = "reference"  # in place of a temperature: the labelled frames
+MSD_POINTS = 200
 
 
 def _read(name: str, config: dict, path: str) -> tuple[MaterialSetConfig, list[Frame]]:
@@ -95,14 +98,19 @@ def fit_material(
 
 def simulate_material(
     *, context: dict, name: str, config: dict, settings: dict, frames_path: str, model_path: str, runs_path: str,
-    rdf_path: str, metrics_path: str, run_path: str,
+    rdf_path: str, msd_path: str, metrics_path: str, run_path: str,
 ) -> None:  # fmt: skip
-    """Langevin dynamics of a supercell at every temperature from several starts, then at constant energy."""
+    """Langevin dynamics of a supercell at every temperature from several starts, then at constant energy.
+
+    Beside the fate of every run: g(r) of the lightest element with every element, of the second half of every run and of
+    the labelled frames, and the mean-squared displacement of the lightest element.
+    """
     place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials").dynamics
     _, frames = _read(name, config, frames_path)
     potential = load(model_path)
     record = place.record("materials", [frames_path, model_path], system=name, model=MAIN)
-    rows, table, curves = [], [], []
+    rows, table, moved = [], [], []
+    curves = [(REFERENCE, "", *row) for row in _distributions(frames)]
     for temperature in options.temperatures_k:
         criterion = Criterion(
             options.closest_factor * potential.closest,
@@ -111,12 +119,13 @@ def simulate_material(
         )
         for start in range(options.starts):
             rng = generator(place.seed, "materials_dynamics", name, f"{temperature:g}", start)
-            atoms = supercell(frames[int(rng.integers(len(frames)))], options.repeat)
+            first = int(rng.integers(len(frames)))
+            atoms = supercell(frames[first], options.repeat)
             run = simulate(
                 potential, atoms, temperature, options.length_fs, options.time_step_fs, options.friction_per_fs,
                 criterion, rng,
             )  # fmt: skip
-            light = atoms.numbers == atoms.numbers.min()
+            msd = mean_squared_displacement(run, atoms.numbers == atoms.numbers.min()) if len(run.times) else []
             values = {
                 "stable": ("1", float(not run.failure)),
                 "simulated_time": ("fs", run.length_fs),
@@ -124,11 +133,9 @@ def simulate_material(
                     "K",
                     float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan,
                 ),
-                "lightest_msd": (
-                    "Ang2",
-                    float(mean_squared_displacement(run, light)[-1]) if len(run.times) else np.nan,
-                ),
+                "lightest_msd": ("Ang2", float(msd[-1]) if len(msd) else np.nan),
             }
+            how = ending(potential, run, atoms.numbers, atoms.cell.array)
             if not run.failure:
                 atoms.positions = run.positions[-1]
                 _set_velocities(atoms, run, temperature, rng)
@@ -137,9 +144,9 @@ def simulate_material(
                 )
                 values["energy_drift_per_atom"] = ("meV/ps", free.drift_mev_per_atom_per_ps)
                 values["stable_nve"] = ("1", float(not free.failure))
-            table.append(
-                {"temperature_k": temperature, "start": start, "failure": run.failure, "length_fs": run.length_fs}
-            )
+            table.append((temperature, start, first, run.failure, run.length_fs, *how.values()))
+            every = max(1, len(msd) // MSD_POINTS)
+            moved += [(temperature, start, t, m) for t, m in zip(run.times[::every], msd[::every], strict=True)]
             variant = f"{temperature:.0f}k"
             rows += metric_rows(values, system=name, model=MAIN, variant=variant, seed=start)
             record.add(
@@ -148,11 +155,13 @@ def simulate_material(
                 metrics=flat(values),
                 seed=str(start),
             )
-            curves += _distributions(run, atoms, temperature, start)
-    write_csv(runs_path, pd.DataFrame(table))
+            curves += [(temperature, start, *row) for row in _distributions(_late_frames(run, atoms))]
+    runs = ["temperature_k", "start", "frame", "failure", "length_fs", *ENDING]
+    write_csv(runs_path, pd.DataFrame(table, columns=runs))
     write_csv(rdf_path, pd.DataFrame(curves, columns=["temperature_k", "start", "pair", "r_ang", "g"]))
+    write_csv(msd_path, pd.DataFrame(moved, columns=["temperature_k", "start", "time_fs", "msd_ang2"]))
     write_csv(metrics_path, metric_table(rows))
-    record.write(run_path, [runs_path, rdf_path, metrics_path])
+    record.write(run_path, [runs_path, rdf_path, msd_path, metrics_path])
 
 
 def _set_velocities(atoms, run, temperature: float, rng: np.random.Generator) -> None:
@@ -163,16 +172,26 @@ def _set_velocities(atoms, run, temperature: float, rng: np.random.Generator) ->
     Stationary(atoms)
 
 
-def _distributions(run, atoms, temperature: float, start: int) -> list[tuple]:
-    """g(r) of the lightest element with every element, from the second half of a run."""
+def _late_frames(run: Run, atoms) -> list[Frame]:
+    """Second half of a run, without labels."""
+    late = run.positions[len(run.positions) // 2 :]
+    return [Frame(atoms.numbers, x, atoms.cell.array, np.nan, np.full_like(x, np.nan)) for x in late]
+
+
+def _distributions(frames: list[Frame]) -> list[tuple[str, float, float]]:
+    """Pair, r (Å) and g(r) of the lightest element with every element, over some frames of the first one's composition."""
     from ase.data import chemical_symbols
 
-    late = run.positions[len(run.positions) // 2 :]
-    light, found = int(atoms.numbers.min()), []
-    for other in sorted(set(atoms.numbers.tolist())) if len(late) else []:
-        r, g = radial_distribution(late, atoms.numbers, atoms.cell.array, (light, other), RDF_CUTOFF, RDF_BINS)
-        pair = f"{chemical_symbols[light]}-{chemical_symbols[other]}"
-        found += [(temperature, start, pair, a, b) for a, b in zip(r, g, strict=True)]
+    alike = [f for f in frames if np.array_equal(f.numbers, frames[0].numbers)]
+    alike = alike[:: max(1, len(alike) // RDF_FRAMES)]
+    if not alike:
+        return []
+    numbers, found = alike[0].numbers, []
+    positions, cells = (np.array([getattr(f, what) for f in alike]) for what in ("positions", "cell"))
+    light = int(numbers.min())
+    for other in sorted(set(numbers.tolist())):
+        r, g = radial_distribution(positions, numbers, cells, (light, other), RDF_CUTOFF, RDF_BINS)
+        found += [(f"{chemical_symbols[light]}-{chemical_symbols[other]}", a, b) for a, b in zip(r, g, strict=True)]
     return found
 
 
