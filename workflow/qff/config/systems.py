@@ -201,7 +201,9 @@ class LevelConfig(Strict):
                 raise ValueError(f"'{missing[0]}' is missing: labels of our own need it")
             if self.checks and (self.check_basis is None) == (self.check_method is None):
                 raise ValueError("'checks' needs either 'check_basis' or 'check_method' to hold the labels against")
-        elif given := [k for k in ("check_basis", "check_method", "frozen", "checks") if getattr(self, k) is not None]:
+        elif given := [
+            k for k in ("check_basis", "check_method", "frozen", "checks") if getattr(self, k) is not None
+        ]:
             raise ValueError(f"'{given[0]}' has no meaning for an imported set: nothing of it is calculated here")
         return self
 

@@ -1,6 +1,7 @@
-"""B3LYP, with and without D3(BJ), against the published CCSD(T) energies and forces of one molecule.
+"""B3LYP, with and without D3(BJ), against labels of one molecule: CCSD(T) of others, or a frozen set of our own.
 
     python -m qff.hybrid.functional "$QFF_DATA/ccsd_t/ethanol_600.extxyz" --frames 24 --folder results/b3lyp_ethanol
+    python -m qff.hybrid.functional results/published/reference/ethane.extxyz --frames 48 --basis cc-pvdz --folder results/b3lyp_ethane
 
 computes some frames of the set, drawn at random, one file each, so that a second call goes on where the first one ended; then
 it prints the records of ``config/table_one.yaml``. D3(BJ) needs pyscf-dispersion, which the study itself does not.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qff.data import read_frames
 from qff.errors import DataError, LabelError, QffError
 from qff.jobs import progress
 from qff.provenance import text_digest, versions, write_json
@@ -97,13 +99,25 @@ def errors_of(energies: np.ndarray, forces: np.ndarray, reference: RawSet) -> di
     return {q: [float(values[q]), *np.quantile(samples[q], [0.025, 0.975]).tolist()] for q in values}
 
 
+def read_labels(path: Path) -> RawSet:
+    """Labels of a set of ours (keys ``REF_…``) or of others (``energy`` in eV, ``forces`` in eV/Å).
+
+    Raises:
+        DataError: unreadable.
+    """
+    if path.is_file() and "REF_energy" in path.read_text(encoding="utf-8", errors="replace"):
+        frames = read_frames(path)
+        return RawSet(frames.symbols, frames.positions, frames.energies, frames.forces)
+    return read_raw(path, "extxyz")
+
+
 def records(path: Path, count: int, basis: str, folder: Path) -> dict:
     """Errors on ``count`` frames, without and (if it is installed) with dispersion, and the mean CPU time of a frame.
 
     Raises:
         DataError: the set is unreadable, has no forces, or fewer frames.
     """
-    raw = read_raw(path, "extxyz")
+    raw = read_labels(path)
     if raw.forces is None or count > len(raw.energies):
         raise DataError(
             f"{path}: {len(raw.energies)} frames, forces {raw.forces is not None}; {count} with forces are asked for"
