@@ -55,6 +55,11 @@ def test_a_frozen_set_of_ours_is_read_as_one_of_others():
     ours, found = read_frames(path), functional.read_labels(path)
     np.testing.assert_array_equal(found.forces, ours.forces)
     assert (found.symbols, found.energies[3]) == (ours.symbols, ours.energies[3])
+    thermal = [k for k, info in enumerate(ours.info) if info["part"] == "thermal"]
+    np.testing.assert_array_equal(functional.read_labels(path, "thermal").energies, ours.energies[thermal])
+    assert 0 < len(thermal) < len(ours)
+    with pytest.raises(DataError, match=r"no frame of part 'hot'; there are grid, thermal"):
+        functional.read_labels(path, "hot")
 
 
 def test_forces_are_the_slope():

@@ -99,25 +99,29 @@ def errors_of(energies: np.ndarray, forces: np.ndarray, reference: RawSet) -> di
     return {q: [float(values[q]), *np.quantile(samples[q], [0.025, 0.975]).tolist()] for q in values}
 
 
-def read_labels(path: Path) -> RawSet:
-    """Labels of a set of ours (keys ``REF_…``) or of others (``energy`` in eV, ``forces`` in eV/Å).
+def read_labels(path: Path, part: str | None = None) -> RawSet:
+    """Labels of a set of ours (keys ``REF_…``), or of one ``part`` of it, or of others (``energy`` in eV, ``forces`` in eV/Å).
 
     Raises:
-        DataError: unreadable.
+        DataError: unreadable, or no frame belongs to such a part.
     """
-    if path.is_file() and "REF_energy" in path.read_text(encoding="utf-8", errors="replace"):
-        frames = read_frames(path)
-        return RawSet(frames.symbols, frames.positions, frames.energies, frames.forces)
-    return read_raw(path, "extxyz")
+    if part is None and not (path.is_file() and "REF_energy" in path.read_text(encoding="utf-8", errors="replace")):
+        return read_raw(path, "extxyz")
+    frames = read_frames(path)
+    parts = [info.get("part") for info in frames.info]
+    index = np.array([k for k, own in enumerate(parts) if part in (None, own)], int)
+    if not len(index):
+        raise DataError(f"{path}: no frame of part '{part}'; there are {', '.join(sorted({str(p) for p in parts}))}")
+    return RawSet(frames.symbols, frames.positions, frames.energies, frames.forces).select(index)
 
 
-def records(path: Path, count: int, basis: str, folder: Path) -> dict:
+def records(path: Path, count: int, basis: str, folder: Path, part: str | None = None) -> dict:
     """Errors on ``count`` frames, without and (if it is installed) with dispersion, and the mean CPU time of a frame.
 
     Raises:
         DataError: the set is unreadable, has no forces, or fewer frames.
     """
-    raw = read_labels(path)
+    raw = read_labels(path, part)
     if raw.forces is None or count > len(raw.energies):
         raise DataError(
             f"{path}: {len(raw.energies)} frames, forces {raw.forces is not None}; {count} with forces are asked for"
@@ -138,10 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("set", type=Path, help="extended XYZ with energy (eV) and forces (eV/Å)")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--basis", default="cc-pvtz")
+    parser.add_argument("--part", help="part of a frozen set, such as thermal")
     parser.add_argument("--folder", type=Path, required=True, help="where finished frames are kept")
     options = parser.parse_args(arguments)
     try:
-        print(json.dumps(records(options.set, options.frames, options.basis, options.folder), indent=1))
+        print(json.dumps(records(options.set, options.frames, options.basis, options.folder, options.part), indent=1))
     except QffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
