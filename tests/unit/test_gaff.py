@@ -137,6 +137,7 @@ def test_the_record_is_the_error_after_one_offset(tmp_path, capsys):
     )
     assert gaff.main([str(tmp_path / "set.extxyz")]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["energy_rmse"] == pytest.approx([0.5] * 3, abs=0.01)
+    assert found["energy_rmse"][0] == pytest.approx(0.5)
+    assert found["energy_rmse"][1] < 0.5 <= found["energy_rmse"][2]
     assert found["force_rmse"] == pytest.approx([0, 0, 0], abs=1e-5)
     assert found["n_frames"] == 40

@@ -93,7 +93,7 @@ def test_frozen_records_are_numbers_with_intervals():
         {
             "methods": {"b3lyp": "B3LYP"},
             "printed": {},
-            "rows": {"e": {"label": "e", "system": "ethane", "records": {"b3lyp": record}}},
+            "rows": {"e": {"label": "e", "system": "ethanol_ccsdt", "records": {"b3lyp": record}}},
         },
         "cells",
     )

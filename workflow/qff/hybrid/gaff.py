@@ -29,7 +29,7 @@ ANGLE = {"CCH": (46.3, 109.80), "HCH": (39.4, 107.58)}  # kcal/mol/rad², degree
 TORSION = 0.15  # kcal/mol, threefold, of every H–C–C–H
 RADIUS, DEPTH = 1.4870, 0.0157  # of hc: half the distance of the minimum (Å), its depth (kcal/mol)
 SCALED_DOWN = {"dispersion": 2.0, "charges": 1.2}  # three bonds apart
-CHARGE = 0.0  # e, of a hydrogen; a carbon has −3 of it
+CHARGE = 0.0030  # e, of a hydrogen, by potential_charge; a carbon has −3 of it
 SHELLS, POINTS = (1.4, 1.6, 1.8, 2.0), 80  # of Merz and Kollman, in van der Waals radii; points on each
 VAN_DER_WAALS = {"C": 1.5, "H": 1.2}  # Å
 
