@@ -97,7 +97,13 @@ def compare_energies(path: Path, system: SystemConfig, per_window: int, rng: np.
 
 
 def compare(
-    name: str, frames: LabelledFrames, system: SystemConfig, n_frames: int, forces: bool, qm22: Path | None
+    name: str,
+    frames: LabelledFrames,
+    system: SystemConfig,
+    n_frames: int,
+    forces: bool,
+    qm22: Path | None,
+    n_components: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """All comparisons of a system, and how many seconds each took."""
     path = path_frames(frames)
@@ -108,7 +114,7 @@ def compare(
 
     tasks = {
         "slope": lambda: compare_slopes(
-            frames, system, draw("slope", 3), 8, generator(0, STREAM, name, "components")
+            frames, system, draw("slope", 3), n_components, generator(0, STREAM, name, "components")
         ),
     }
     if system.reference.check_basis:
@@ -131,6 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m qff.reference.compare", description=__doc__.splitlines()[0])
     parser.add_argument("system")
     parser.add_argument("--frames", type=int, default=12, help="size of the sample at the other level")
+    parser.add_argument(
+        "--components", type=int, default=8, help="force components of each frame held against slopes"
+    )
     parser.add_argument("--forces", action="store_true", help="compare forces in the check basis too")
     parser.add_argument("--qm22", type=Path, help="extended XYZ of the QM-22 set: energies in eV")
     options = parser.parse_args(arguments)
@@ -141,7 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
         system = systems[options.system]
         labels = Path(system.reference.frozen)
         frames = read_frozen(labels, system)
-        table, seconds = compare(options.system, frames, system, options.frames, options.forces, options.qm22)
+        table, seconds = compare(
+            options.system, frames, system, options.frames, options.forces, options.qm22, options.components
+        )
         freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
     except QffError as error:
         print(error, file=sys.stderr)
