@@ -77,7 +77,6 @@ freeze: $(BIN)/.installed  ## recompute all reference labels and make them the f
 compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger basis, slopes and QM-22 (QFF_DATA)
 	test -f "$(QFF_DATA)/qm22/hydronium_1000.extxyz" || { echo 'QFF_DATA: no folder with qm22/hydronium_1000.extxyz (energies of github.com/jmbowma/QM-22)'; exit 1; }
 	$(BIN)/python -m qff.reference.compare h2o --forces
-	$(BIN)/python -m qff.reference.compare ethane --frames 12 --components 2
 	$(BIN)/python -m qff.reference.compare h3o --qm22 "$(QFF_DATA)/qm22/hydronium_1000.extxyz"
 
 verify-published: $(BIN)/.installed  ## judge the committed record again from its files; fails on any contradiction
