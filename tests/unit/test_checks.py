@@ -89,7 +89,7 @@ def test_rows_are_what_is_calculated_now(study, frames):
     """One energy in the larger basis, one slope; a second or two each."""
     system, table = study.systems["h2o"], published(study, frames, "h2o")
     row = table[(table.check == "basis") & (table.component == -1)].iloc[0]
-    ((_, _, _, ours, other),) = compare.compare_basis(frames["h2o"], system, [row.frame], "basis", False)
+    ((_, _, _, ours, other),) = compare.compare_level(frames["h2o"], system, [row.frame], "basis", False)
     assert (ours, other) == pytest.approx((row.ours, row.other), abs=1e-6)
     row = table[(table.check == "slope") & (table.ours.abs() > 0.1)].iloc[0]
     direction = np.zeros(9)
@@ -166,7 +166,7 @@ def test_a_table_that_was_edited(study, frames, copied):
 def test_a_table_of_other_labels(study, frames, copied):
     system, own = study.systems["h2o"], frames["h2o"]
     with pytest.raises(DataError, match="made for another level of theory"):
-        checks.read_checks(copied, checks.in_basis(system, "cc-pvtz"), own)
+        checks.read_checks(copied, checks.held_against(system, "basis"), own)
     table = pd.read_csv(copied)
     row = table[table.check == "slope"].iloc[0]
     forces = own.forces.copy()

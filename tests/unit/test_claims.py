@@ -213,6 +213,35 @@ def test_the_other_model_may_be_read_from_another_variant():
     assert measure_estimate(metrics, "lih", same)[0] is None
 
 
+def test_numbers_without_seeds_are_compared_by_the_ends_farthest_apart():
+    """Not by the number of the first model alone, and not by a pairing that there is none."""
+
+    def record(model, *ends):
+        return [
+            ("lih", model, f"t{end}", 0, "", "test", "energy_rmse", "meV", v)
+            for end, v in zip(("", "_low", "_high"), ends, strict=True)
+        ]
+
+    seeds = [("lih", "qnn", "t", 0, seed, "test", "energy_rmse", "meV", 4.0) for seed in range(3)]
+    metrics = pd.DataFrame(
+        [*seeds, *record("nn", 2.0, 1.0, 4.0), *record("mace", 8.0, 6.0, 9.0)], columns=METRIC_COLUMNS
+    )
+
+    def found(model, against, combine):
+        m = measure(model=model, variant="t", against=against, combine=combine, at_most=1.0)
+        value, unit = measure_estimate(metrics, "lih", m)
+        return (value.value, value.low, value.high, unit), verdict_of(m, value)
+
+    assert found("nn", "mace", "ratio") == ((0.25, pytest.approx(1 / 9), pytest.approx(4 / 6), "1"), "reproduced")
+    assert found("mace", "nn", "difference") == ((6.0, 2.0, 8.0, "meV"), "not_reproduced")
+    assert found("qnn", "nn", "ratio") == (
+        (pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), "1"),
+        "inconclusive",
+    )
+    absent = measure(model="nn", variant="t", against="kernel", combine="ratio", at_most=1.0)
+    assert measure_estimate(metrics, "lih", absent)[0] is None
+
+
 @pytest.mark.parametrize(
     ("control", "verdict"), [([1.0, 1.1], "reproduced"), ([9.0, 9.1], "inconclusive"), ([], "inconclusive")]
 )

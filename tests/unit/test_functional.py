@@ -1,7 +1,10 @@
 """B3LYP beside published labels: errors, frames that are kept, and a number of PySCF."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from qff.data import read_frames
 from qff.errors import DataError
 from qff.hybrid import functional
 from qff.reference.imported import RawSet
@@ -45,6 +48,18 @@ def test_too_few_frames_are_said(tmp_path):
     ase.io.write(tmp_path / "set.extxyz", [atoms])
     with pytest.raises(DataError, match=r"set\.extxyz: 1 frames"):
         functional.records(tmp_path / "set.extxyz", 2, "sto-3g", tmp_path)
+
+
+def test_a_frozen_set_of_ours_is_read_as_one_of_others():
+    path = Path("results/published/reference/h2o.extxyz")
+    ours, found = read_frames(path), functional.read_labels(path)
+    np.testing.assert_array_equal(found.forces, ours.forces)
+    assert (found.symbols, found.energies[3]) == (ours.symbols, ours.energies[3])
+    thermal = [k for k, info in enumerate(ours.info) if info["part"] == "thermal"]
+    np.testing.assert_array_equal(functional.read_labels(path, "thermal").energies, ours.energies[thermal])
+    assert 0 < len(thermal) < len(ours)
+    with pytest.raises(DataError, match=r"no frame of part 'hot'; there are grid, thermal"):
+        functional.read_labels(path, "hot")
 
 
 def test_forces_are_the_slope():

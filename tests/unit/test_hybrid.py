@@ -194,7 +194,9 @@ def test_noise_explains_nothing():
 
 def cells(**row) -> Cells:
     row = {"label": "ethane", "system": "ethane", **row}
-    return validate(Cells, {"methods": {"b3lyp": "B3LYP", "hybrid": "Hybrid"}, "rows": {"ethane": row}}, "cells")
+    return validate(
+        Cells, {"methods": {"b3lyp": "B3LYP", "hybrid": "Hybrid"}, "printed": {}, "rows": {"ethane": row}}, "cells"
+    )
 
 
 def test_every_cell_of_table_one_has_a_number_or_a_reason():

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 from qff.claims import judge, load_claims
 from qff.config import load_study, read_yaml, validate
+from qff.figures import style
+from qff.figures.hybrid import table_one_figure, vqe_figure
 from qff.hybrid.table_one import COLUMNS, Cells, of_records
 from qff.hybrid.timing import advantage
 from qff.metrics import METRIC_COLUMNS, metric_rows, metric_table
@@ -90,16 +92,81 @@ def test_frozen_records_are_numbers_with_intervals():
         Cells,
         {
             "methods": {"b3lyp": "B3LYP"},
-            "rows": {"e": {"label": "e", "system": "ethane", "records": {"b3lyp": record}}},
+            "printed": {},
+            "rows": {"e": {"label": "e", "system": "ethanol_ccsdt", "records": {"b3lyp": record}}},
         },
         "cells",
     )
-    rows = of_records(cells)
+    rows = of_records(cells, metric_table([]))
     assert list(rows.columns) == METRIC_COLUMNS
     table = judge(CLAIMS, rows, "test").set_index("claim_id").loc["draft.table_one.b3lyp"]
     assert table.ours.tolist() == [1.2, 1.5]
     assert table.ci_low.tolist() == [1.1, 1.4]
     assert set(table.verdict) == {"reproduced"}
+
+
+def test_numbers_of_the_study_replace_the_record(tmp_path):
+    """Of the network, which is trained; the record of B3LYP stays."""
+    record = {"energy_rmse": [1.2, 1.1, 1.4], "force_rmse": [1.5, 1.4, 1.6], "n_frames": 20, "note": "n"}
+    row = {"label": "e", "system": "ethane", "records": dict.fromkeys(("b3lyp", "behler_parrinello"), record)}
+    cells = validate(Cells, {"methods": {}, "printed": {}, "rows": {"e": row}}, "cells")
+    trained = numbers([("ethane", "behler_parrinello", "energy_rmse", "", k, 1.0) for k in range(3)])
+    assert set(of_records(cells, metric_table([])).model) == {"b3lyp", "behler_parrinello"}
+    assert set(of_records(cells, trained).model) == {"b3lyp"}
+
+
+def test_the_order_is_judged_from_records_alone():
+    """Ends farthest apart: the hybrid overlaps the network, the network does not overlap B3LYP."""
+    ends = {
+        "amber": (3, 2, 4),
+        "b3lyp": (1.2, 1.1, 1.4),
+        "behler_parrinello": (0.5, 0.4, 0.6),
+        "hybrid": (0.3, 0.2, 0.45),
+    }
+    rows = [
+        ("ethane", m, q, f"table_one{end}", "", v)
+        for m, values in ends.items() for q in ("energy_rmse", "force_rmse")
+        for end, v in zip(("", "_low", "_high"), values, strict=True)
+    ]  # fmt: skip
+    table = judge(CLAIMS, numbers(rows), "test").set_index("claim_id").loc["draft.order"]
+    assert table.measure_verdict.tolist() == ["inconclusive", "inconclusive", "reproduced", "reproduced"]
+
+
+def test_the_printed_numbers_are_those_of_the_claims():
+    printed = validate(Cells, read_yaml("config/table_one.yaml"), "cells").printed
+    names = {"amber": "amber", "b3lyp": "b3lyp", "behler_parrinello": "network", "hybrid": "hybrid"}
+    for method, found in printed.items():
+        energy, force = found.values()
+        assert CLAIMS[f"draft.table_one.{names[method]}"].published.startswith(
+            f"{energy} kcal/mol, {force} kcal/mol/Å"
+        )
+        first, second = CLAIMS[f"draft.table_one.{names[method]}"].measures
+        assert (first.at_least, first.at_most) == pytest.approx((energy / 2, 2 * energy))
+        assert (second.at_least, second.at_most) == pytest.approx((force / 2, 2 * force))
+
+
+def test_figures(tmp_path):
+    """A row with a number, one without, and what the draft prints; VQE that is below CASCI by rounding."""
+    cells = pd.DataFrame(
+        [
+            ["e", m, q, "u", v, v, v, 3, None]
+            for m, v in (("amber", None), ("b3lyp", 1.0))
+            for q in ("energy_rmse", "force_rmse")
+        ],
+        columns=COLUMNS,
+    )
+    printed = {m: {"energy_rmse": 2.0, "force_rmse": 3.0} for m in ("amber", "b3lyp")}
+    figure = table_one_figure(cells, {"amber": "AMBER", "b3lyp": "B3LYP"}, printed, "ethane")
+    axis = figure.axes[0]
+    drawn = sorted(float(x) for line in axis.lines for x in line.get_xdata() if line.get_marker() in ("o", "D"))
+    assert drawn == [1.0, 2.0, 2.0]
+    style.save(figure, str(tmp_path / "a.svg"), str(tmp_path / "a.png"))
+    scan = pd.DataFrame(
+        {"distance_ang": [1.0, 2.0], "casci_hartree": [-8.0, -7.9], "casci_error_hartree": [-1e-16, 1e-9]}
+    )
+    scan = scan.assign(hartree_fock_hartree=scan.casci_hartree + 0.02, vqe_hartree=scan.casci_hartree)
+    style.save(vqe_figure(scan), str(tmp_path / "b.svg"), str(tmp_path / "b.png"))
+    assert (tmp_path / "b.svg").stat().st_size > 5000
 
 
 def test_the_section_of_the_report(tmp_path):

@@ -8,7 +8,7 @@ measure
     ``against``: another model (paired by seed), combined by ``combine: ratio | difference``; ``against_variant``: its
     variant, if it is another one;
     a measure without seeds (one number) has the interval of the variants ``<variant>_low`` and ``<variant>_high``,
-    or none.
+    or none; compared with another model, the interval reaches to the ends that lie farthest apart.
     ``each``: keys of the measure, each with the values it takes and their words; the entry stands for one measure
     per combination, and ``{key}`` in its label for the words:
     ``{label: "error, QNN / {against}", each: {against: {nn: NN, mace: MACE}}, …}``.
@@ -229,11 +229,32 @@ def _sized(metrics: pd.DataFrame, system: str, measure: Measure) -> Measure:
     return measure.model_copy(update={"n_train": int(max(set.intersection(*sizes), default=0))})
 
 
-def _bounds(metrics: pd.DataFrame, system: str, measure: Measure) -> tuple[float, float] | None:
+def _bounds(metrics: pd.DataFrame, system: str, model: str, measure: Measure) -> tuple[float, float] | None:
     """Interval that a number without seeds brings along."""
     ends = [measure.model_copy(update={"variant": f"{measure.variant}_{end}"}) for end in ("low", "high")]
-    found = [_values(metrics, system, measure.model, end).value for end in ends]
+    found = [_values(metrics, system, model, end).value for end in ends]
     return tuple(float(v.iloc[0]) for v in found) if all(map(len, found)) else None
+
+
+def _alone(metrics: pd.DataFrame, system: str, model: str, measure: Measure, level: float) -> Estimate | None:
+    """Estimate of one model's numbers: with the interval they bring along, or else that over seeds."""
+    values = _values(metrics, system, model, measure).value.astype(float)
+    if values.empty or not np.isfinite(values).all():
+        return None
+    if bounds := _bounds(metrics, system, model, measure):
+        return Estimate(float(values.iloc[0]), *bounds, n_seeds=len(values))
+    return estimate(values.to_numpy(), bool((values > 0).all()), level)
+
+
+def _apart(ours: Estimate, other: Estimate, combine: str) -> Estimate:
+    """Ratio (of positive numbers) or difference of estimates without common seeds: ends farthest apart."""
+    join = (lambda a, b: a / b) if combine == "ratio" else (lambda a, b: a - b)
+    return Estimate(
+        join(ours.value, other.value),
+        join(ours.low, other.high),
+        join(ours.high, other.low),
+        min(ours.n_seeds, other.n_seeds),
+    )
 
 
 def measure_estimate(
@@ -244,19 +265,19 @@ def measure_estimate(
     ours = _values(metrics, system, measure.model, measure)
     if ours.empty:
         return None, ""
-    values, unit = ours.value.astype(float), ours.unit.iloc[0]
-    if bounds := _bounds(metrics, system, measure):
-        return Estimate(float(values.iloc[0]), *bounds, n_seeds=len(values)), unit
-    if measure.against:
-        other = _values(metrics, system, measure.against, _of_other(measure)).value.astype(float)
-        values, other = values.align(other, join="inner")
-        if measure.combine == "ratio":
-            values, unit = values / other, "1"
-        else:
-            values = values - other
+    unit = "1" if measure.combine == "ratio" else ours.unit.iloc[0]
+    sides = [(measure.model, measure), *([(measure.against, _of_other(measure))] if measure.against else [])]
+    if len(sides) == 1 or any(_bounds(metrics, system, *side) for side in sides):
+        found = [_alone(metrics, system, *side, level) for side in sides]
+        if None in found:
+            return None, unit
+        return (_apart(*found, measure.combine) if measure.against else found[0]), unit
+    values, other = ours.value.astype(float), _values(metrics, system, *sides[1]).value.astype(float)
+    values, other = values.align(other, join="inner")
+    values = values / other if measure.combine == "ratio" else values - other
     if values.empty or not np.isfinite(values).all():
         return None, unit
-    logarithmic = measure.combine != "difference" and bool((values > 0).all())
+    logarithmic = measure.combine == "ratio" and bool((values > 0).all())
     return estimate(values.to_numpy(), logarithmic, level), unit
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from qff.config import load_study, with_types
+from qff.config import load_study, read_yaml, with_types
 from qff.config.points import VARIANTS
 from qff.digest import code_digest, tracked_digest
 from qff.errors import QffError
@@ -19,6 +19,12 @@ CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
 # Where the hybrid of the architecture draft is trained; nowhere: none of its stage runs.
 HYBRID_SYSTEMS = [name for name in CONFIG.hybrid.systems if name in CONFIG.systems]
+# Systems of its Table 1 that have numbers, some of them in frozen records only: judged wherever the table is made.
+TABLED = [
+    row["system"]
+    for row in read_yaml(f"{workflow.basedir}/config/table_one.yaml")["rows"].values()
+    if HYBRID_SYSTEMS and "system" in row and (row["system"] in HYBRID_SYSTEMS or "records" in row)
+]
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -41,8 +47,13 @@ LABELS = {
 }
 # Systems with models whose effective dimension is compared with their errors.
 CORRELATED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.capacity.models)]
-# Labels with frozen comparisons beside them.
-CHECKED = [name for name in CONFIG.systems if STUDY.systems[name].reference.checks]
+# Labels with frozen comparisons beside them; sampled frames that are recomputed are others than those compared.
+CHECKED = [
+    name
+    for name in CONFIG.systems
+    if (level := STUDY.systems[name].reference).checks
+    and not (level.sampled and CONFIG.reference.mode == "recompute")
+]
 
 # More atoms, at a level that can be computed: dynamics beside a fit to the labels.
 MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.internal]

@@ -36,6 +36,8 @@ KINDS = {
     "vibrations": MOLECULES,
     "materials": MATERIALS,
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
+    "vqe": [name for name in CONFIG.hybrid.vqe if HYBRID_SYSTEMS and name in STUDIED],
+    "table_one": TABLED,
 }
 CAPTIONS = {
     kind: Path(workflow.basedir, "workflow", "report", f"{kind}.rst").read_text(encoding="utf-8").strip()
@@ -411,6 +413,56 @@ rule plot_materials:
         context=context("qff.stages.plots.materials"),
     script:
         "../scripts/plot_materials.py"
+
+
+rule plot_vqe:
+    """VQE beside the full diagonalisation of the same active space."""
+    input:
+        table=f"{RESULTS}/hybrid/vqe/{{system}}/scan.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/vqe_{{system}}.svg",
+            caption="../report/vqe.rst",
+            category="Architecture draft",
+            labels={"system": "{system}", "figure": "VQE"},
+        ),
+        png=f"{FIGURES}/vqe_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_vqe/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_vqe/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        context=context("qff.stages.plots.hybrid"),
+    script:
+        "../scripts/plot_vqe.py"
+
+
+rule plot_table_one:
+    """A row of the draft's Table 1 beside what it prints."""
+    input:
+        table=f"{RESULTS}/hybrid/table_one.csv",
+        cells=ancient("config/table_one.yaml"),
+    output:
+        svg=report(
+            f"{FIGURES}/table_one_{{system}}.svg",
+            caption="../report/table_one.rst",
+            category="Architecture draft",
+            labels={"system": "{system}", "figure": "Table 1"},
+        ),
+        png=f"{FIGURES}/table_one_{{system}}.png",
+    log:
+        f"{RESULTS}/logs/plot_table_one/{{system}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_table_one/{{system}}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        context=context("qff.stages.plots.hybrid"),
+        cells=tracked_digest("config/table_one.yaml"),
+    script:
+        "../scripts/plot_table_one.py"
 
 
 rule build_report:

@@ -161,13 +161,17 @@ SOURCES = ("scan", "internal", "sampled", "imported", "rmd17")  # of geometries;
 
 
 class LevelConfig(Strict):
-    method: Literal["CCSD(T)", "PBE", "unknown"] = Field(
-        description="Electronic-structure method: CCSD(T) with all electrons, or PBE; `unknown` for imported sets only."
+    method: Literal["CCSD(T)", "MP2", "PBE", "unknown"] = Field(
+        description="Electronic-structure method: CCSD(T) or MP2 with all electrons, or PBE; `unknown` for imported sets only."
     )
     basis: str = Field(description="Basis set (PySCF name), or `unknown`.")
     check_basis: str | None = Field(
         default=None,
         description="Basis of the checks: of a scan against FCI, of other sets against this larger basis.",
+    )
+    check_method: Literal["CCSD(T)"] | None = Field(
+        default=None,
+        description="Method whose energies the checks hold those of the labels against, in their own basis.",
     )
     scan: ScanConfig | None = None
     internal: InternalConfig | None = None
@@ -195,7 +199,11 @@ class LevelConfig(Strict):
             needed = ["frozen", *(["check_basis"] if self.scan or self.internal else [])]
             if missing := [k for k in needed if getattr(self, k) is None]:
                 raise ValueError(f"'{missing[0]}' is missing: labels of our own need it")
-        elif given := [k for k in ("check_basis", "frozen", "checks") if getattr(self, k) is not None]:
+            if self.checks and (self.check_basis is None) == (self.check_method is None):
+                raise ValueError("'checks' needs either 'check_basis' or 'check_method' to hold the labels against")
+        elif given := [
+            k for k in ("check_basis", "check_method", "frozen", "checks") if getattr(self, k) is not None
+        ]:
             raise ValueError(f"'{given[0]}' has no meaning for an imported set: nothing of it is calculated here")
         return self
 
@@ -213,7 +221,7 @@ class LevelConfig(Strict):
         """
         if published := self.imported or self.rmd17:
             return published.balance_tolerance
-        return 2e-4 if self.method == "CCSD(T)" else 1e-3
+        return 1e-3 if self.method == "PBE" else 2e-4
 
     def identity(self) -> dict[str, Any]:
         """What labels belong to: the level and the geometries, without the places of files."""

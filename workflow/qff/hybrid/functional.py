@@ -1,6 +1,7 @@
-"""B3LYP, with and without D3(BJ), against the published CCSD(T) energies and forces of one molecule.
+"""B3LYP, with and without D3(BJ), against labels of one molecule: CCSD(T) of others, or a frozen set of our own.
 
     python -m qff.hybrid.functional "$QFF_DATA/ccsd_t/ethanol_600.extxyz" --frames 24 --folder results/b3lyp_ethanol
+    python -m qff.hybrid.functional results/published/reference/ethane.extxyz --frames 48 --basis cc-pvdz --folder results/b3lyp_ethane
 
 computes some frames of the set, drawn at random, one file each, so that a second call goes on where the first one ended; then
 it prints the records of ``config/table_one.yaml``. D3(BJ) needs pyscf-dispersion, which the study itself does not.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qff.data import read_frames
 from qff.errors import DataError, LabelError, QffError
 from qff.jobs import progress
 from qff.provenance import text_digest, versions, write_json
@@ -97,13 +99,29 @@ def errors_of(energies: np.ndarray, forces: np.ndarray, reference: RawSet) -> di
     return {q: [float(values[q]), *np.quantile(samples[q], [0.025, 0.975]).tolist()] for q in values}
 
 
-def records(path: Path, count: int, basis: str, folder: Path) -> dict:
+def read_labels(path: Path, part: str | None = None) -> RawSet:
+    """Labels of a set of ours (keys ``REF_…``), or of one ``part`` of it, or of others (``energy`` in eV, ``forces`` in eV/Å).
+
+    Raises:
+        DataError: unreadable, or no frame belongs to such a part.
+    """
+    if part is None and not (path.is_file() and "REF_energy" in path.read_text(encoding="utf-8", errors="replace")):
+        return read_raw(path, "extxyz")
+    frames = read_frames(path)
+    parts = [info.get("part") for info in frames.info]
+    index = np.array([k for k, own in enumerate(parts) if part in (None, own)], int)
+    if not len(index):
+        raise DataError(f"{path}: no frame of part '{part}'; there are {', '.join(sorted({str(p) for p in parts}))}")
+    return RawSet(frames.symbols, frames.positions, frames.energies, frames.forces).select(index)
+
+
+def records(path: Path, count: int, basis: str, folder: Path, part: str | None = None) -> dict:
     """Errors on ``count`` frames, without and (if it is installed) with dispersion, and the mean CPU time of a frame.
 
     Raises:
         DataError: the set is unreadable, has no forces, or fewer frames.
     """
-    raw = read_raw(path, "extxyz")
+    raw = read_labels(path, part)
     if raw.forces is None or count > len(raw.energies):
         raise DataError(
             f"{path}: {len(raw.energies)} frames, forces {raw.forces is not None}; {count} with forces are asked for"
@@ -124,10 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("set", type=Path, help="extended XYZ with energy (eV) and forces (eV/Å)")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--basis", default="cc-pvtz")
+    parser.add_argument("--part", help="part of a frozen set, such as thermal")
     parser.add_argument("--folder", type=Path, required=True, help="where finished frames are kept")
     options = parser.parse_args(arguments)
     try:
-        print(json.dumps(records(options.set, options.frames, options.basis, options.folder), indent=1))
+        print(json.dumps(records(options.set, options.frames, options.basis, options.folder, options.part), indent=1))
     except QffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

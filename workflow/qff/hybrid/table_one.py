@@ -1,7 +1,8 @@
 """The draft's Table 1, system by system: what its average hides.
 
 ``config/table_one.yaml`` states the systems, the methods, and for every cell without a number of ours the reason. Numbers
-come from the study's own metrics; those of methods that are not trained (force fields, functionals) from frozen records.
+come from the study's own metrics; those of methods that it does not train (force fields, functionals, potentials of another
+study) from frozen records.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ QUANTITIES = {"energy_rmse": ("kcal/mol", EV_IN_MEV), "force_rmse": ("kcal/mol/A
 
 
 class Record(Strict):
-    """Errors of a method that is not trained, from a frozen record."""
+    """Errors of a method that this study does not train, from a frozen record."""
 
     energy_rmse: list[float] = Field(min_length=3, max_length=3, description="kcal/mol: value, ends of its interval.")
     force_rmse: list[float] = Field(
         min_length=3, max_length=3, description="kcal/mol/Å: value, ends of its interval."
     )
-    n_frames: int = Field(description="Frames it was measured on.")
+    n_frames: int = Field(description="Frames it was measured on; of a trained method, its seeds.")
     note: str = Field(description="Levels, offset and the command that measures it.")
 
 
@@ -42,6 +43,9 @@ class Cells(Strict):
     """``config/table_one.yaml``."""
 
     methods: dict[Name, str] = Field(description="Method → its name in the draft.")
+    printed: dict[Name, dict[Name, float]] = Field(
+        description="Method → quantity → number of the draft (kcal/mol, Å)."
+    )
     rows: dict[Name, Row]
 
 
@@ -82,11 +86,16 @@ def table_one(cells: Cells, metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def of_records(cells: Cells) -> pd.DataFrame:
-    """Frozen records as rows of the tidy table: variant ``table_one``, and ``_low``, ``_high`` for their intervals."""
-    rows = []
+def of_records(cells: Cells, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Frozen records as rows of the tidy table: variant ``table_one``, and ``_low``, ``_high`` for their intervals.
+
+    Where the study has numbers of its own (``metrics``), these count.
+    """
+    own, rows = set(zip(metrics.system, metrics.model, strict=True)), []
     for name, row in cells.rows.items():
         for method, record in row.records.items():
+            if (row.system, method) in own:
+                continue
             labels = {"system": row.system or name, "model": method, "split": "test", "n_train": 0}
             for place, end in enumerate(("", "_low", "_high")):
                 found = {q: (unit, getattr(record, q)[place]) for q, (unit, _) in QUANTITIES.items()}

@@ -1,10 +1,12 @@
-"""Frozen comparisons of a reference set: with a larger basis, with slopes of its energies, with labels of others.
+"""Frozen comparisons of a reference set: with a larger basis or another method, with slopes of its energies, with labels
+of others.
 
 They cost minutes to hours of coupled cluster, so they are kept as a table beside the labels, with its provenance. One
 row is one number held against another, both in eV or eV/Å: ``check, frame, component, ours, other``; component −1 is
 the energy, else 3·atom + axis. The checks are
 
 - ``basis``: a random sample of the set, in the check basis;
+- ``method``: a random sample of the set, by the check method in the basis of the labels (energies only);
 - ``path``: frames of the symmetric path, in the check basis: its minimum in either basis, its middle (planar), others;
 - ``slope``: force components, against fourth-order central differences of energies at the level of the labels;
 - ``qm22``: energies at our level of a sample of the published QM-22 geometries, against the published ones (``frame`` counts in that file).
@@ -29,9 +31,11 @@ COLUMNS = ["check", "frame", "component", "ours", "other"]
 WINDOWS_EV = (0.5, 1.0, 2.0)  # of the energies of the other set, above its minimum
 
 
-def in_basis(system: SystemConfig, basis: str) -> SystemConfig:
-    """The same system with another basis."""
-    return system.model_copy(update={"reference": system.reference.model_copy(update={"basis": basis})})
+def held_against(system: SystemConfig, check: str) -> SystemConfig:
+    """The same system at the level that a check holds its labels against: by another method, else in another basis."""
+    level = system.reference
+    change = {"method": level.check_method} if check == "method" else {"basis": level.check_basis}
+    return system.model_copy(update={"reference": level.model_copy(update=change)})
 
 
 def path_frames(frames: LabelledFrames) -> np.ndarray:
@@ -84,7 +88,7 @@ def read_checks(path: Path, system: SystemConfig, frames: LabelledFrames) -> pd.
             f"{path}: made for another level of theory or other geometries; run 'make compare-reference', or "
             "leave reference.checks out"
         )
-    own = table[table.check.isin(["basis", "path", "slope"])]
+    own = table[table.check.isin(["basis", "method", "path", "slope"])]
     if len(own) and own.frame.max() >= len(frames):
         raise DataError(f"{path}: refers to frame {own.frame.max()}, the set has {len(frames)}")
     numbers = np.concatenate([frames.energies[:, None], frames.forces.reshape(len(frames), -1)], 1)
@@ -97,19 +101,19 @@ def read_checks(path: Path, system: SystemConfig, frames: LabelledFrames) -> pd.
     return table
 
 
-def recheck_basis(
+def recheck_level(
     table: pd.DataFrame, frames: LabelledFrames, system: SystemConfig, tolerance_mev: float, rng: np.random.Generator
 ) -> float:
-    """Recompute one energy of the check basis, drawn at random; its difference in meV.
+    """Recompute one energy of the check basis or method, drawn at random; its difference in meV.
 
     Raises:
         LabelError: it exceeds the tolerance.
     """
-    candidates = table[table.check.isin(["basis", "path"]) & (table.component < 0)]
+    candidates = table[table.check.isin(["basis", "method", "path"]) & (table.component < 0)]
     row = candidates.iloc[int(rng.integers(len(candidates)))]
-    basis = system.reference.check_basis
-    where = f"{system.reference.checks}, frame {row.frame} in {basis}"
-    found = energy(in_basis(system, basis), frames.positions[row.frame], where)
+    other = held_against(system, row.check)
+    where = f"{system.reference.checks}, frame {row.frame} by {other.reference.method} in {other.reference.basis}"
+    found = energy(other, frames.positions[row.frame], where)
     difference = abs(found - row.other) * EV_IN_MEV
     if difference > tolerance_mev:
         raise LabelError(
@@ -126,8 +130,9 @@ def summarise(
     found: dict[str, dict[str, tuple[str, float]]] = {"": {}}
     basis = table[table.check == "basis"]
     energies, forces = basis[basis.component < 0], basis[basis.component >= 0]
-    if len(energies):
-        found[""]["basis_energy_rmse"] = ("meV", _rms(_aligned(energies)) * EV_IN_MEV)
+    for check, rows in (("basis", energies), ("method", table[table.check == "method"])):
+        if len(rows):
+            found[""][f"{check}_energy_rmse"] = ("meV", _rms(_aligned(rows)) * EV_IN_MEV)
     if len(forces):
         found[""]["basis_force_rmse"] = ("eV/Ang", _rms(forces.other - forces.ours))
     slopes = table[table.check == "slope"]

@@ -18,7 +18,7 @@ from qff.data import LabelledFrames
 from qff.errors import QffError
 from qff.jobs import progress
 from qff.randomness import generator
-from qff.reference.checks import COLUMNS, WINDOWS_EV, freeze_checks, in_basis, path_frames, summarise
+from qff.reference.checks import COLUMNS, WINDOWS_EV, freeze_checks, held_against, path_frames, summarise
 from qff.reference.frozen import read_frozen
 from qff.reference.imported import read_raw
 from qff.reference.labels import energy, label, slope
@@ -27,12 +27,12 @@ STREAM = "compare"  # of the random samples: the same in every study
 N_PATH = 7
 
 
-def compare_basis(
+def compare_level(
     frames: LabelledFrames, system: SystemConfig, indices: list[int], check: str, forces: bool
 ) -> list[tuple]:
-    """Rows of frames labelled again in the check basis; without ``forces`` energies only."""
-    other, rows = in_basis(system, system.reference.check_basis), []
-    for index in progress(indices, f"{check} in {other.reference.basis}"):
+    """Rows of frames labelled again in the check basis, or by the check method; without ``forces`` energies only."""
+    other, rows = held_against(system, check), []
+    for index in progress(indices, f"{check}: {other.reference.method} in {other.reference.basis}"):
         where, positions = f"{check}, frame {index}", frames.positions[index]
         if forces:
             found = label(other, positions, where)
@@ -56,7 +56,7 @@ def compare_path(frames: LabelledFrames, system: SystemConfig) -> list[tuple]:
 
     def at(step: int) -> float:
         if step not in rows:
-            (rows[step],) = compare_basis(frames, system, [int(path[step])], "path", False)
+            (rows[step],) = compare_level(frames, system, [int(path[step])], "path", False)
         return rows[step][-1]
 
     for step in np.linspace(0, middle, N_PATH - 1).astype(int).tolist():
@@ -97,7 +97,13 @@ def compare_energies(path: Path, system: SystemConfig, per_window: int, rng: np.
 
 
 def compare(
-    name: str, frames: LabelledFrames, system: SystemConfig, n_frames: int, forces: bool, qm22: Path | None
+    name: str,
+    frames: LabelledFrames,
+    system: SystemConfig,
+    n_frames: int,
+    forces: bool,
+    qm22: Path | None,
+    n_components: int,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """All comparisons of a system, and how many seconds each took."""
     path = path_frames(frames)
@@ -108,10 +114,13 @@ def compare(
 
     tasks = {
         "slope": lambda: compare_slopes(
-            frames, system, draw("slope", 3), 8, generator(0, STREAM, name, "components")
+            frames, system, draw("slope", 3), n_components, generator(0, STREAM, name, "components")
         ),
-        "basis": lambda: compare_basis(frames, system, draw("basis", n_frames), "basis", forces),
     }
+    if system.reference.check_basis:
+        tasks["basis"] = lambda: compare_level(frames, system, draw("basis", n_frames), "basis", forces)
+    if system.reference.check_method:
+        tasks["method"] = lambda: compare_level(frames, system, draw("method", n_frames), "method", False)
     if qm22:
         tasks["qm22"] = lambda: compare_energies(qm22, system, 20, generator(0, STREAM, name, "qm22"))
     if len(path):
@@ -127,7 +136,10 @@ def compare(
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m qff.reference.compare", description=__doc__.splitlines()[0])
     parser.add_argument("system")
-    parser.add_argument("--frames", type=int, default=12, help="size of the sample in the check basis")
+    parser.add_argument("--frames", type=int, default=12, help="size of the sample at the other level")
+    parser.add_argument(
+        "--components", type=int, default=8, help="force components of each frame held against slopes"
+    )
     parser.add_argument("--forces", action="store_true", help="compare forces in the check basis too")
     parser.add_argument("--qm22", type=Path, help="extended XYZ of the QM-22 set: energies in eV")
     options = parser.parse_args(arguments)
@@ -138,7 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
         system = systems[options.system]
         labels = Path(system.reference.frozen)
         frames = read_frozen(labels, system)
-        table, seconds = compare(options.system, frames, system, options.frames, options.forces, options.qm22)
+        table, seconds = compare(
+            options.system, frames, system, options.frames, options.forces, options.qm22, options.components
+        )
         freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
     except QffError as error:
         print(error, file=sys.stderr)

@@ -26,6 +26,9 @@ LABELS = {
     "basis_energy_rmse_mev": "RMSE of relative energies against the larger basis (meV)",
     "basis_force_rmse_ev_per_ang": "RMSE of forces against the larger basis (eV/Å)",
     "basis_recheck_difference_mev": "difference of an energy recomputed in the larger basis (meV)",
+    "check_method": "other method of the comparisons",
+    "method_energy_rmse_mev": "RMSE of relative energies against the other method (meV)",
+    "method_recheck_difference_mev": "difference of an energy recomputed by the other method (meV)",
 }
 OF_A_CURVE = {"force_consistency_ev_per_ang": "largest difference of forces and slope of the energies (eV/Å)"}
 QM22 = {

@@ -107,6 +107,16 @@ KINDS = {
         "Potential of {label} along its inversion, its error, the height of the pyramid over time, and inversion rates.",
         "dynamics/{system}/<model>/inversion.csv, trajectory.csv and metrics.csv",
     ),
+    "vqe": (
+        "VQE along a bond",
+        "Energies of {label} by Hartree–Fock, CASCI and VQE along a bond, and the difference of the last two.",
+        "hybrid/vqe/{system}/scan.csv",
+    ),
+    "table_one": (
+        "Table 1 of the draft",
+        "Energy and force RMSE of AMBER, B3LYP, the neural network potential and the hybrid on {label}.",
+        "hybrid/table_one.csv",
+    ),
 }
 
 
@@ -226,6 +236,7 @@ def sections(
         )
 
     draft_words, draft_tables = hybrid_words_and_tables(metrics, results / "hybrid", study.models)
+    draft = Part("", draft_words, [f for f in pictures if f.kind in ("vqe", "table_one")], draft_tables)
 
     def periodic(system, numbers):
         words = materials.material_words(study.config["materials"], system) if "materials" in study.config else []
@@ -253,7 +264,7 @@ def sections(
         section("scaling", "Scaling with data", ("learning_curves",), scaling),
         section("dynamics", "Dynamics", ("dynamics", "vibrations", "inversion"), dynamics),
         section("materials", "Periodic materials", ("materials",), periodic),
-        Section("draft", "The architecture draft", [Part("", draft_words, tables=draft_tables)] if draft_tables else []),
+        Section("draft", "The architecture draft", [draft] if draft_tables else []),
         Section("cost", "Cost", [Part("", tables=[cost])] if cost.rows else []),
     ]  # fmt: skip
 

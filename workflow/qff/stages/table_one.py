@@ -21,7 +21,7 @@ def compare_methods(
     cells = validate(Cells, read_yaml(cells_path), cells_path)
     table = table_one(cells, metrics)
     write_csv(table_path, table)
-    write_csv(metrics_path, pd.concat([in_kcal(metrics), of_records(cells)], ignore_index=True))
+    write_csv(metrics_path, pd.concat([in_kcal(metrics), of_records(cells, metrics)], ignore_index=True))
     record.add(
         "table_one",
         params={"cells": len(table)},
