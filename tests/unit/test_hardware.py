@@ -116,6 +116,8 @@ def test_no_shots_are_refused(study):
             AerEngine(build_circuit("kiss", n_qubits=2, layers=1), shots=shots)
     with pytest.raises(ConfigError, match=r"shots\.counts"):
         validate(QuantumConfig, {"shots": {"counts": [0, 10]}}, "quantum")
+    with pytest.raises(ConfigError, match="aer_counts: 50 is not among counts"):
+        validate(QuantumConfig, {"shots": {"aer_counts": [50]}}, "quantum")
 
 
 def test_only_one_pauli_word_is_binomial(study):

@@ -20,9 +20,18 @@ class ShotsConfig(Strict):
     )
     repetitions: Annotated[int, Field(ge=10)] = Field(default=400, description="Estimates a standard error is from.")
     frames: PositiveInt = Field(default=5, description="Test frames that standard errors are measured on.")
-    aer_repetitions: Annotated[int, Field(ge=10)] = Field(
-        default=40, description="Estimates from circuits that Aer runs, at the first number of shots."
+    aer_counts: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = Field(
+        default=None,
+        description="Those of them with circuits that Aer runs, half a second each for a million shots; null: the first.",
     )
+    aer_repetitions: Annotated[int, Field(ge=10)] = Field(default=40, description="Estimates from those circuits.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.aer_counts = self.aer_counts or self.counts[:1]
+        if unknown := set(self.aer_counts) - set(self.counts):
+            raise ValueError(f"aer_counts: {min(unknown)} is not among counts {self.counts}")
+        return self
 
 
 class DeviceConfig(Strict):

@@ -45,8 +45,8 @@ class AtomicCircuits(BehlerParrinello):
             entangling=settings.get("entangling", True),
         )
         self._n_angles = circuit.n_features
-        classical = {"tanh": _mean_tanh, "cosine": _mean_cosine}
-        self._core = classical.get(core) or _without_parameters(build_engine("batched", circuit))
+        classical = {"tanh": mean_tanh, "cosine": mean_cosine}
+        self._core = classical.get(core) or without_parameters(build_engine("batched", circuit))
 
     def _network_size(self, element):
         return self._heads * (self._n_angles * (self._widths[element] + 1) + 1) + 1
@@ -54,6 +54,12 @@ class AtomicCircuits(BehlerParrinello):
     @property
     def n_parameters(self):
         return sum(map(self._network_size, self._widths))
+
+    @property
+    def readout_parameters(self) -> np.ndarray:
+        """Places of the parameters in which the energy is linear: weights s and constants b of every element."""
+        ends = np.cumsum([self._network_size(element) for element in self._widths])
+        return np.concatenate([np.arange(end - self._heads - 1, end) for end in ends])
 
     def initial_parameters(self, rng):
         """Normal weights that give the angles a spread of their own, uniform offsets, small readout weights."""
@@ -104,17 +110,17 @@ class AtomicCircuits(BehlerParrinello):
         return super(BehlerParrinello, self).linearise(theta, inputs)
 
 
-def _mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of tanh over the angles (S, B, F), (S, B), and its slopes."""
     t = torch.tanh(angles)
     return t.mean(-1), (1 - t * t) / angles.shape[-1]
 
 
-def _mean_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of the cosines of the angles (S, B, F), (S, B), and its slopes."""
     return angles.cos().mean(-1), -angles.sin() / angles.shape[-1]
 
 
-def _without_parameters(engine):
+def without_parameters(engine):
     """Values (S, B) and slopes (S, B, F) of a circuit whose angles (S, B, F) are all data."""
     return lambda angles: engine.value_and_slope(angles.new_zeros(len(angles), 0), angles)

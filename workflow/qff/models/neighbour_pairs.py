@@ -17,6 +17,7 @@ from qff.models.architecture import one_of
 from qff.models.cartesian import CartesianArchitecture
 from qff.models.radial import bessel, polynomial_cutoff
 
+TINY = 1e-24  # rad²
 _SETTINGS = {"form", "layers", "elements", "cutoff_ang", "n_radial", "core", "entangling", "output_range"}
 
 
@@ -38,7 +39,8 @@ class NeighbourPairs(CartesianArchitecture):
         elements: those that have parameters, in order.
         cutoff_ang: radius of f_c (Å).
         n_radial: number of Bessel functions.
-        core: circuit, or recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters.
+        core: circuit; recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters; cosine: its
+            surrogate, a truncated Fourier series of the same angles.
         entangling: without it the couplings have no gates; only one rotation per neighbour is left.
     """
 
@@ -48,13 +50,13 @@ class NeighbourPairs(CartesianArchitecture):
             raise ConfigError(f"unknown settings of a neighbour-pair model: {', '.join(sorted(unknown))}")
         self._layers = int(settings["layers"])
         self._revised = one_of("form", settings["form"], ("original", "revised")) == "revised"
-        core = one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent"))
+        core = one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent", "cosine"))
         self._entangling = settings.get("entangling", True)
-        if core == "recurrent" and not self._entangling:
-            raise ConfigError("core: recurrent is a function of the couplings: it needs entangling: true")
+        if core != "circuit" and not self._entangling:
+            raise ConfigError(f"core: {core} is a function of the couplings: it needs entangling: true")
         if not self._revised and (extra := {"cutoff_ang", "n_radial"} & set(settings)):
             raise ConfigError(f"{', '.join(sorted(extra))}: the original form has no radial function and no cutoff")
-        self._core = _Recurrent(self._layers)
+        self._core = {"recurrent": _Recurrent, "cosine": _Cosine}.get(core, _Recurrent)(self._layers)
         if core == "circuit":
             circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
             self._core = build_engine("batched", circuit).expectation
@@ -115,6 +117,13 @@ class NeighbourPairs(CartesianArchitecture):
     @property
     def n_parameters(self):
         return sum(int(np.prod(shape)) for shape, *_ in self._blocks.values())
+
+    @property
+    def readout_parameters(self) -> np.ndarray:
+        """Places of the parameters in which the energy is linear: what weighs the expectation values, and constants."""
+        sizes = {name: int(np.prod(shape)) for name, (shape, *_) in self._blocks.items()}
+        linear = [np.full(size, name in ("scale", "single_scale", "bias")) for name, size in sizes.items()]
+        return np.flatnonzero(np.concatenate(linear))
 
     def initial_parameters(self, rng):
         return np.concatenate(
@@ -202,3 +211,25 @@ class _Recurrent:
             c = couplings[..., d, :]
             h = torch.tanh(c[..., 0] + c[..., 1] + c[..., 2] * h + c[..., 3] + dots[..., d + 1])
         return h
+
+
+class _Cosine:
+    """The circuit's Fourier series, cut off: of every angle the frequencies 0 and 1, of products those of one layer.
+
+    Σ_d t_d (1 + Σ_k cos c_dk)/5 / (D + 1), with the four couplings of layer d (of none, for the first encoding) and
+    t_d = tr(R(x_j)ᵀ R(x_k))/3, the invariant of two rotations that holds cosines of their angles alone.
+    """
+
+    def __init__(self, layers: int):
+        self._layers = layers
+
+    def __call__(self, phi: torch.Tensor) -> torch.Tensor:
+        vectors = phi[..., : 6 * (self._layers + 1)].unflatten(-1, (self._layers + 1, 2, 3))
+        half = 0.5 * (vectors.square().sum(-1) + TINY).sqrt()  # an absent neighbour has a derivative, too
+        cosine, sine = half.cos(), half.sin() / (2 * half)
+        dots = (vectors[..., 0, :] * vectors[..., 1, :]).sum(-1)
+        overlap = cosine.prod(-1) + sine.prod(-1) * dots  # of quaternions: cos of half the angle between them
+        trace = (4 * overlap.square() - 1) / 3
+        couplings = phi[..., 6 * (self._layers + 1) :].unflatten(-1, (self._layers, 4))
+        weight = (1 + couplings.cos().sum(-1)) / 5
+        return (trace[..., 0] + (trace[..., 1:] * weight).sum(-1)) / (self._layers + 1)

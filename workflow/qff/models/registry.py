@@ -20,6 +20,7 @@ def _kinds() -> dict:
     from qff.models.polynomial import Polynomial
     from qff.models.qnn import QNN
     from qff.models.random_circuit import RandomCircuit
+    from qff.models.random_readout import RandomReadout
 
     return {
         "qnn": QNN,
@@ -32,6 +33,7 @@ def _kinds() -> dict:
         "neighbour_pairs": NeighbourPairs,
         "polynomial": Polynomial,
         "random_circuit": RandomCircuit,
+        "random_readout": RandomReadout,
         "kernel": Kernel,
         "mean": MeanPredictor,
     }

@@ -17,6 +17,13 @@ COST = {
     "executions_picosecond": "executions of 1 ps",
     "hours_picosecond": "hours of 1 ps",
 }
+ERRORS = {
+    "standard_error_energy": "energy (meV)",
+    "standard_error_force": "forces (eV/Å)",
+    "standard_error_force_best": "best component (eV/Å)",
+    "standard_error_force_worst": "worst component (eV/Å)",
+}
+SOURCES = {"binomial": "exact distribution", "aer": "Aer"}
 DYNAMICS = {
     "simulated_time": "mean length (fs)",
     "surviving_fraction": "part that lasts",
@@ -59,6 +66,7 @@ def hardware_tables(
     for model in models:
         own, name = numbers[numbers.model == model], labels[model]
         found += [
+            _standard_errors(own, name, source),
             _cost(own, name, labels, times, source),
             Table(f"Errors with noise, without shots: {name}", *_noise_rows(own), source),
             Table(f"Size after transpilation: {name}", *_size_rows(own), source),
@@ -67,6 +75,22 @@ def hardware_tables(
         ]
     found.append(_gradient_slopes(numbers, labels, source))
     return found
+
+
+def _standard_errors(own: pd.DataFrame, name: str, source: str) -> Table:
+    """Against shots, with the fitted exponents."""
+    rows = []
+    for variant in own[own.quantity == "standard_error_energy"].variant:
+        origin, count = variant.split("_")
+        values = [pick(own, variant=variant, quantity=q) for q in ERRORS]
+        rows.append([SOURCES[origin], count, *(number(v.iloc[0]) if len(v) else MISSING for v in values)])
+    rows.sort(key=lambda row: (row[0] == SOURCES["aer"], int(row[1])))
+    exponents = [pick(own, quantity=f"shot_exponent_{q}") for q in ("energy", "force")]
+    if all(map(len, exponents)):
+        fitted = [number(v.iloc[0], 4) for v in exponents]
+        rows.append(["fitted exponent of S", "", *fitted, MISSING, MISSING])
+    note = "Root mean square over frames, and over components or of one of them. The exponent of shot noise is −½."
+    return Table(f"Standard errors: {name}", ["outcomes", "shots S", *ERRORS.values()], rows, source, note)
 
 
 def _cost(own: pd.DataFrame, name: str, labels: dict[str, str], times: pd.DataFrame, source: str) -> Table:
