@@ -12,7 +12,8 @@ from qff.systems import System
 from scipy.spatial.transform import Rotation
 
 POSITIONS = torch.tensor(
-    [[[0, 0, 0], [0.97, 0, 0.1], [-0.25, 0.93, 0]], [[0, 0, 0], [1.05, 0.1, 0], [-0.3, 0.88, 0.1]]], dtype=torch.float64
+    [[[0, 0, 0], [0.97, 0, 0.1], [-0.25, 0.93, 0]], [[0, 0, 0], [1.05, 0.1, 0], [-0.3, 0.88, 0.1]]],
+    dtype=torch.float64,
 )
 PAIRS = {"form": "original", "layers": 2}
 REVISED = {"form": "revised", "layers": 1, "cutoff_ang": 3.0, "n_radial": 2}
@@ -72,7 +73,8 @@ def test_the_cut_series_is_a_closed_form():
     for value, row in zip(_Cosine(1)(torch.tensor(phi))[0], phi[0], strict=True):
         vectors = row[:12].reshape(2, 2, 3)
         traces = [
-            np.trace(Rotation.from_rotvec(a).as_matrix().T @ Rotation.from_rotvec(b).as_matrix()) / 3 for a, b in vectors
+            np.trace(Rotation.from_rotvec(a).as_matrix().T @ Rotation.from_rotvec(b).as_matrix()) / 3
+            for a, b in vectors
         ]
         expected = (traces[0] + traces[1] * (1 + np.cos(row[12:]).sum()) / 5) / 2
         assert float(value) == pytest.approx(expected, abs=1e-12)

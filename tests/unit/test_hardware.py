@@ -217,6 +217,18 @@ def test_a_map_must_hold_the_circuit():
         coupling_map("torus", 9, 4)
 
 
+def test_a_map_too_small_stops_the_study_before_it_runs(study):
+    for maps, message in (
+        ({"line": 4}, "quantum.maps.line: 4 qubits are fewer than the 6 of 'qnn' on h3o"),
+        ({"heavy_hex": 2}, "distance 2 must be odd"),
+        ({"torus": 9}, "map 'torus' of qubits is unknown"),
+    ):
+        changed = study.model_copy(deep=True)
+        changed.config.quantum.maps = maps
+        with pytest.raises(ConfigError, match=message):
+            changed.check()
+
+
 def test_cost_reaches_the_targets(study):
     """With so many shots the worst component has the standard error asked for, and sharing them out is never dearer."""
     circuits = ShotSampler(potential(study)).circuits(POSITIONS[:1])

@@ -102,7 +102,14 @@ def test_the_figure_and_tables_show_them(folder, tmp_path):
     assert [len(t.rows) for t in found] == [4, 9, 12, 2, 5, 2, 2]
     assert all(len(row) == len(t.header) for t in found for row in t.rows)
     errors = {tuple(row[:2]): row[2:] for row in found[0].rows}
-    assert set(errors) == {("exact distribution", "100"), ("exact distribution", "10000"), ("Aer", "100"), ("fitted exponent of S", "")}
+    assert set(errors) == {
+        ("exact distribution", "100"),
+        ("exact distribution", "10000"),
+        ("Aer", "100"),
+        ("fitted exponent of S", ""),
+    }
     assert float(errors["Aer", "100"][2]) < float(errors["Aer", "100"][1]) < float(errors["Aer", "100"][3])
-    assert [float(x.replace("−", "-")) for x in errors["fitted exponent of S", ""][:2]] == pytest.approx([-0.5, -0.5], abs=0.05)
+    assert [float(x.replace("−", "-")) for x in errors["fitted exponent of S", ""][:2]] == pytest.approx(
+        [-0.5, -0.5], abs=0.05
+    )
     assert "5000 circuits per second" in hardware_words(settings)[0]

@@ -39,6 +39,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `electrolytes.yaml` | hybrid force field on published electrolytes; `QFF_DATA` names the folder that holds them |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
+| `ablations.yaml` | equivariant and atomic QNNs of ethanol, and the circuit on amplitudes, without their quantum part |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |

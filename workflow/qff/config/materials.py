@@ -105,9 +105,7 @@ class MaterialsConfig(Strict):
         default={}, description="Sets by name; in an overlay, null drops one."
     )
     models: Annotated[
-        list[
-            Literal["linear", "quadratic", "amplitude_hybrid", "nn", "amplitude_separable", "amplitude_random"]
-        ],
+        list[Literal["linear", "quadratic", "amplitude_hybrid", "nn", "amplitude_separable", "amplitude_random"]],
         Distinct,
     ] = Field(default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean.")
     seeds: PositiveInt = Field(default=2, description="Repetitions: new split, new initial parameters.")

@@ -19,9 +19,19 @@ BESIDE: dict[Role, tuple[str, ...]] = {  # models of the comparison that those o
     "optimiser": ("qnn", "nn", "nn_biased"),
     "choice": ("qnn",),
     "ablation": (
-        "qnn", "qnn_separable", "nn", "nn_biased", "qnn1", "qnn2", "qnn2_separable", "invariant_nn", "qnn3",
-        "qnn3_separable", "qnn3_classical", "qnn3_fourier",
-    ),  # fmt: skip
+        "qnn",
+        "qnn_separable",
+        "nn",
+        "nn_biased",
+        "qnn1",
+        "qnn2",
+        "qnn2_separable",
+        "invariant_nn",
+        "qnn3",
+        "qnn3_separable",
+        "qnn3_classical",
+        "qnn3_fourier",
+    ),
 }
 CLOSED_FORM = (
     "polynomial",

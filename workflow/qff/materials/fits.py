@@ -57,7 +57,9 @@ def fit_circuit(
         image = by @ training.gram
         return 2 * (image @ coefficients(theta) - by @ training.right), 2 * image @ by.T
 
-    trained = [levenberg_marquardt(circuit.initial(rng, training, spread), loss, slopes, steps) for _ in range(starts)]
+    trained = [
+        levenberg_marquardt(circuit.initial(rng, training, spread), loss, slopes, steps) for _ in range(starts)
+    ]
     losses = [validation.loss(coefficients(theta)) for theta in trained]
     best = trained[int(np.argmin(losses))]
     return Fitted(QuadraticHead(circuit.matrices(best)), circuit.n_parameters, min(losses))

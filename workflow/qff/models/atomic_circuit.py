@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
@@ -45,6 +47,7 @@ class AtomicCircuits(BehlerParrinello):
             entangling=settings.get("entangling", True),
         )
         self._n_angles = circuit.n_features
+        self.circuit = circuit if core == "circuit" else None
         classical = {"tanh": mean_tanh, "cosine": mean_cosine}
         self._core = classical.get(core) or without_parameters(build_engine("batched", circuit))
 
@@ -105,6 +108,12 @@ class AtomicCircuits(BehlerParrinello):
             slopes.append(gradient.unflatten(1, block.shape[1:3]).flatten(2))
         gradient = torch.cat(slopes, -1)  # (S, B, F)
         return total, (inputs.tangents @ gradient[..., None])[..., 0]
+
+    def with_circuits(self, run) -> AtomicCircuits:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+        found = copy.copy(self)
+        found._core = run
+        return found
 
     def linearise(self, theta, inputs):
         return super(BehlerParrinello, self).linearise(theta, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -60,6 +61,7 @@ class Hybrid(BehlerParrinello):
             pairs = [tuple(pair) for pair in self.descriptor.pairs.tolist()]
             self._bonds = BondFeatures(self.system.symbols, list(widths), pairs, settings.get("bonds", {}), reach)
         self._widths = {e: n + (self._bonds.width(e) if self._bonds else 0) for e, n in widths.items()}
+        self.circuit = None
         if self.branch != "none":
             circuit = build_circuit(
                 "reuploading",
@@ -68,6 +70,7 @@ class Hybrid(BehlerParrinello):
                 entangling=self.branch != "separable",
             )
             self._n_angles, self._heads = circuit.n_features, int(settings["heads"])
+            self.circuit = None if self.branch in ("tanh", "cosine") else circuit
             classical = {"tanh": mean_tanh, "cosine": mean_cosine}
             self._core = classical.get(self.branch) or without_parameters(build_engine("batched", circuit))
         self.shapes = {k: s for e in widths for k, s in self._shapes_of(e).items()}
@@ -197,6 +200,12 @@ class Hybrid(BehlerParrinello):
                 q = self._expectations(own, block.flatten(1, 2))[0]
                 found.append(q.unflatten(1, block.shape[1:3]).sum(2))
         return torch.cat(found, -1)
+
+    def with_circuits(self, run) -> Hybrid:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+        found = copy.copy(self)
+        found._core = run
+        return found
 
     def linearise(self, theta, inputs):
         return super(BehlerParrinello, self).linearise(theta, inputs)

@@ -5,6 +5,7 @@ Both papers leave their equations to be inferred: what is chosen here is declare
 
 from __future__ import annotations
 
+import copy
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -57,9 +58,10 @@ class NeighbourPairs(CartesianArchitecture):
         if not self._revised and (extra := {"cutoff_ang", "n_radial"} & set(settings)):
             raise ConfigError(f"{', '.join(sorted(extra))}: the original form has no radial function and no cutoff")
         self._core = {"recurrent": _Recurrent, "cosine": _Cosine}.get(core, _Recurrent)(self._layers)
+        self.circuit = None
         if core == "circuit":
-            circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
-            self._core = build_engine("batched", circuit).expectation
+            self.circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
+            self._core = build_engine("batched", self.circuit).expectation
         self._elements = list(settings.get("elements", dict.fromkeys(system.symbols)))
         if missing := set(system.symbols) - set(self._elements):
             raise ConfigError(f"elements {self._elements}: no parameters for {', '.join(sorted(missing))}")
@@ -185,6 +187,17 @@ class NeighbourPairs(CartesianArchitecture):
             f = self._run(encodings, angles)
             total = total + (blocks[scale][:, None, species] * seen[:, :, active] * f).sum(2)
         return total
+
+    def with_circuits(self, run) -> NeighbourPairs:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+
+        def attached(phi):
+            f, slope = run(phi.detach())
+            return f + (slope * (phi - phi.detach())).sum(-1)  # the value, and the slope as its derivative
+
+        found = copy.copy(self)
+        found._core = attached
+        return found
 
     def _run(self, encodings, angles):
         """Core at encodings (S, B, T, 6 (D+1)) and couplings (S, B, T, 4 D): (S, B, T)."""
