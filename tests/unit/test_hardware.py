@@ -52,6 +52,24 @@ def test_shifted_circuits_give_the_forces_of_the_engine(study):
         np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-8)
 
 
+def test_a_circuit_is_transpiled_once_and_run_in_batches(monkeypatch):
+    """One transpile for every group of commuting words; then one run for all frames and all their shifts."""
+    import qiskit
+
+    made, circuit = [], build_circuit("equivariant", n_qubits=2, layers=1)
+    transpile = qiskit.transpile
+    monkeypatch.setattr(qiskit, "transpile", lambda *a, **k: made.append(1) or transpile(*a, **k))
+    engine = AerEngine(circuit, shots=10)
+    assert len(made) == engine.n_circuits(False) == 3
+    run, calls = engine._simulator.run, []
+    engine._simulator = type("Counted", (), {"run": lambda _, *a, **k: calls.append(1) or run(*a, **k)})()
+    phi = torch.zeros(1, 5, 6, dtype=torch.float64)
+    for _ in range(2):
+        engine.evaluate(torch.ones(1, circuit.n_parameters).double(), phi, torch.eye(6).double().expand(1, 5, 6, 6))
+    assert len(made) == 3
+    assert len(calls) == 2
+
+
 def test_aer_draws_from_the_binomial_distribution(study):
     """Counts of a circuit that Aer measures: χ² against the binomial distribution, and the mean of many.
 

@@ -6,6 +6,7 @@ Both papers leave their equations to be inferred: what is chosen here is declare
 from __future__ import annotations
 
 import copy
+import math
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -18,7 +19,7 @@ from qff.models.architecture import one_of
 from qff.models.cartesian import CartesianArchitecture
 from qff.models.radial import bessel, polynomial_cutoff
 
-TINY = 1e-24  # rad²
+SMALL = 0.04  # rad², below which a series is as exact
 _SETTINGS = {"form", "layers", "elements", "cutoff_ang", "n_radial", "core", "entangling", "output_range"}
 
 
@@ -238,11 +239,19 @@ class _Cosine:
 
     def __call__(self, phi: torch.Tensor) -> torch.Tensor:
         vectors = phi[..., : 6 * (self._layers + 1)].unflatten(-1, (self._layers + 1, 2, 3))
-        half = 0.5 * (vectors.square().sum(-1) + TINY).sqrt()  # an absent neighbour has a derivative, too
-        cosine, sine = half.cos(), half.sin() / (2 * half)
+        cosine, sine = _half_angle(vectors.square().sum(-1))
         dots = (vectors[..., 0, :] * vectors[..., 1, :]).sum(-1)
         overlap = cosine.prod(-1) + sine.prod(-1) * dots  # of quaternions: cos of half the angle between them
         trace = (4 * overlap.square() - 1) / 3
         couplings = phi[..., 6 * (self._layers + 1) :].unflatten(-1, (self._layers, 4))
         weight = (1 + couplings.cos().sum(-1)) / 5
         return (trace[..., 0] + (trace[..., 1:] * weight).sum(-1)) / (self._layers + 1)
+
+
+def _half_angle(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """cos(r/2) and sin(r/2)/r of r², with all derivatives at r = 0: an absent neighbour has no direction."""
+    small = square < SMALL
+    half = 0.5 * torch.where(small, 1.0, square).sqrt()
+    u = -0.25 * torch.where(small, square, 0.0)
+    series = [sum(u**n / math.factorial(2 * n + odd) for n in range(7)) for odd in (0, 1)]
+    return torch.where(small, series[0], half.cos()), 0.5 * torch.where(small, series[1], half.sin() / half)
