@@ -152,9 +152,19 @@ def _training_rows(own: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _gradient_slopes(numbers: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
     own = numbers[numbers.quantity == "gradient_variance_slope"]
+    misfits = numbers[numbers.quantity == "gradient_variance_power_law_misfit"]
     rows = [
-        [labels.get(model, f"{model} circuit"), variant.removeprefix("depth_"), median_range(group.value)]
+        [
+            labels.get(model, f"{model} circuit"),
+            variant.removeprefix("depth_"),
+            median_range(group.value),
+            median_range(pick(misfits, model=model, variant=variant)),
+        ]
         for (model, variant), group in own.groupby(["model", "variant"], sort=False)
     ]
-    note = "Slope of log₂ of the variance of ∂f/∂θ against qubits: −1 or steeper is a barren plateau, 0 is none."
-    return Table("Trainability", ["circuit", "layers", "slope per qubit"], rows, source, note)
+    note = (
+        "Slope of log₂ of the variance of ∂f/∂θ against qubits: −1 or steeper is a barren plateau, 0 is none. Residual of "
+        "a power of the number of qubits over that of an exponential: below 1, gradients vanish polynomially."
+    )
+    header = ["circuit", "layers", "slope per qubit", "misfit, power law / exponential"]
+    return Table("Trainability", header, rows, source, note)
