@@ -250,9 +250,10 @@ def test_a_map_too_small_stops_the_study_before_it_runs(study):
 def test_cost_reaches_the_targets(study):
     """With so many shots the worst component has the standard error asked for, and sharing them out is never dearer."""
     circuits = ShotSampler(potential(study)).circuits(POSITIONS[:1])
-    found = cost(circuits, Targets(0.04, 0.05), 5000.0, 0.5)
+    found = cost(circuits, Targets(0.04, 0.05), 7, 5000.0, 0.5)
     variance = np.diag(circuits.force_covariance()[0]).max() / found["shots_force"][1]
     assert np.sqrt(variance) == pytest.approx(0.05, rel=1e-3)
     assert found["executions_force"][1] == found["circuits_force"][1] * found["shots_force"][1]
+    assert found["layers_force"][1] == 7 * found["executions_force"][1]
     assert found["executions_force_shared"][1] <= found["executions_force"][1]
     assert found["hours_picosecond"][1] == pytest.approx(2000 * found["executions_force"][1] / 5000 / 3600)

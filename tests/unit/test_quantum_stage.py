@@ -103,7 +103,7 @@ def test_the_figure_and_tables_show_them(folder, tmp_path):
     found = hardware_tables(
         numbers(folder), ["qnn"], {"qnn": "QNN"}, pd.read_csv(folder / "timing.csv"), "metrics.csv"
     )
-    assert [len(t.rows) for t in found] == [4, 9, 12, 2, 5, 2, 2]
+    assert [len(t.rows) for t in found] == [4, 10, 12, 2, 5, 2, 2]
     assert all(len(row) == len(t.header) for t in found for row in t.rows)
     errors = {tuple(row[:2]): row[2:] for row in found[0].rows}
     assert set(errors) == {

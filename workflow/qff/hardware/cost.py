@@ -20,7 +20,7 @@ class Targets:
 
 
 def cost(
-    circuits: Circuits, targets: Targets, executions_per_second: float, time_step_fs: float
+    circuits: Circuits, targets: Targets, depth: int, executions_per_second: float, time_step_fs: float
 ) -> dict[str, tuple[str, float]]:
     """Medians over the geometries: quantity → (unit, value).
 
@@ -34,7 +34,7 @@ def cost(
         **price(
             np.ceil(circuits.energy_variance() / targets.energy_ev**2),
             np.ceil(variance.max(1) / targets.force_ev_per_ang**2),
-            n_shifted, executions_per_second, time_step_fs,
+            n_shifted, depth, executions_per_second, time_step_fs,
         ),
         "executions_force_shared": ("1", float(np.median(shared))),
     }  # fmt: skip
@@ -47,7 +47,7 @@ def price(
     executions_per_second: float,
     time_step_fs: float,
 ) -> dict[str, tuple[str, float]]:
-    """Of force calls with so many shifted circuits, all with as many shots (B,); medians over the geometries."""
+    """Of force calls with so many shifted circuits of a depth, all with as many shots (B,); medians over the geometries."""
     calls = FS_PER_PS / time_step_fs
     executions = n_shifted * np.asarray(shots_force)
     hours = executions / executions_per_second / 3600
@@ -56,6 +56,7 @@ def price(
         "shots_force": ("1", shots_force),
         "circuits_force": ("1", n_shifted),
         "executions_force": ("1", executions),
+        "layers_force": ("1", depth * executions),
         "executions_picosecond": ("1", calls * executions),
         "hours_force": ("h", hours),
         "hours_picosecond": ("h", calls * hours),

@@ -13,6 +13,7 @@ COST = {
     "circuits_force": "circuits of a force call",
     "executions_force": "executions of a force call",
     "executions_force_shared": "the least, best component alone",
+    "layers_force": "executions × depth of a force call",
     "hours_force": "hours of a force call",
     "executions_picosecond": "executions of 1 ps",
     "hours_picosecond": "hours of 1 ps",

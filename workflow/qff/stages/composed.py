@@ -25,7 +25,7 @@ from qff.models import Potential, load
 from qff.provenance import write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_splits, system_from
-from qff.stages.hardware import force_time
+from qff.stages.hardware import depth_of, force_time
 from qff.units import EV_IN_MEV
 
 
@@ -45,7 +45,10 @@ def measure_composed(
     positions = test[: options.composed.frames]
 
     device, circuits = measured(potential, generator(place.seed, "composed", system, name))
-    errors, found = shot_errors(device, circuits, positions, options)
+    template = Template(EncodingShifts(capture(potential.architecture.circuit))).circuit
+    places = {"all_to_all": None} | {k: coupling_map(k, n, template.num_qubits) for k, n in options.maps.items()}
+    sizes = {where: transpiled_size(template, place) for where, place in places.items()}
+    errors, found = shot_errors(device, circuits, positions, depth_of(sizes), options)
     rows = metric_rows(found, **labels)
     for count, values in errors.items():
         rows += metric_rows(values, **labels, variant=f"binomial_{count}")
@@ -53,9 +56,6 @@ def measure_composed(
         potential, positions, options.noise, found["circuits_force"][1], options
     ).items():
         rows += metric_rows(values, **labels, variant=variant)
-    template = Template(EncodingShifts(capture(potential.architecture.circuit))).circuit
-    places = {"all_to_all": None} | {k: coupling_map(k, n, template.num_qubits) for k, n in options.maps.items()}
-    sizes = {where: transpiled_size(template, place) for where, place in places.items()}
     for where, size in sizes.items():
         rows += metric_rows({k: ("1", v) for k, v in size.items()}, **labels, variant=where)
     times = {p.model.name: force_time(p, test) for p in (potential, *map(load, twin_paths))}
@@ -72,7 +72,7 @@ def measure_composed(
 
 
 def shot_errors(
-    device: Potential, circuits: MeasuredCircuits, positions: np.ndarray, options: QuantumConfig
+    device: Potential, circuits: MeasuredCircuits, positions: np.ndarray, depth: int, options: QuantumConfig
 ) -> tuple[dict[int, dict[str, tuple[str, float]]], dict[str, tuple[str, float]]]:
     """Standard errors and biases for every number of shots; fitted exponents and cost, from the largest number.
 
@@ -102,7 +102,7 @@ def shot_errors(
     targets = Targets(options.energy_error_ev, options.force_error_ev_per_ang)
     found = {f"shot_exponent_{q}": ("1", float(s)) for q, s in zip(("energy", "force"), slopes, strict=True)}
     found |= price(
-        np.ceil(worst[0] / targets.energy_ev**2), np.ceil(worst[1] / targets.force_ev_per_ang**2), n_shifted,
+        np.ceil(worst[0] / targets.energy_ev**2), np.ceil(worst[1] / targets.force_ev_per_ang**2), n_shifted, depth,
         options.noise.device.executions_per_second, options.dynamics.time_step_fs,
     )  # fmt: skip
     return errors, found

@@ -76,7 +76,7 @@ def measure_hardware(
     for seed, potential in enumerate(potentials):
         found = cost(
             ShotSampler(potential).circuits(frames.positions[splits[seed]["test"]][:COST_FRAMES]),
-            targets, options.noise.device.executions_per_second, options.dynamics.time_step_fs,
+            targets, depth_of(sizes), options.noise.device.executions_per_second, options.dynamics.time_step_fs,
         )  # fmt: skip
         rows += metric_rows(found, **labels, seed=seed)
         record.add(
@@ -233,6 +233,11 @@ def circuit_sizes(sampler: ShotSampler, maps: dict[str, int]) -> dict[str, dict[
     for name, size in maps.items():
         found[name] = transpiled_size(circuit, coupling_map(name, size, circuit.num_qubits))
     return found
+
+
+def depth_of(sizes: dict[str, dict[str, int]]) -> int:
+    """On the map that asks for most layers."""
+    return max(size["depth"] for size in sizes.values())
 
 
 def force_time(potential: Potential, positions: np.ndarray) -> float:
