@@ -44,6 +44,7 @@ def price(
     shots_energy: np.ndarray,
     shots_force: np.ndarray,
     n_shifted: int,
+    depth: int,
     executions_per_second: float,
     time_step_fs: float,
 ) -> dict[str, tuple[str, float]]:
