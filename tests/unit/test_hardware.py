@@ -52,6 +52,24 @@ def test_shifted_circuits_give_the_forces_of_the_engine(study):
         np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-8)
 
 
+def test_a_circuit_is_transpiled_once_and_run_in_batches(monkeypatch):
+    """One transpile for every group of commuting words; then one run for all frames and all their shifts."""
+    import qiskit
+
+    made, circuit = [], build_circuit("equivariant", n_qubits=2, layers=1)
+    transpile = qiskit.transpile
+    monkeypatch.setattr(qiskit, "transpile", lambda *a, **k: made.append(1) or transpile(*a, **k))
+    engine = AerEngine(circuit, shots=10)
+    assert len(made) == engine.n_circuits(False) == 3
+    run, calls = engine._simulator.run, []
+    engine._simulator = type("Counted", (), {"run": lambda _, *a, **k: calls.append(1) or run(*a, **k)})()
+    phi = torch.zeros(1, 5, 6, dtype=torch.float64)
+    for _ in range(2):
+        engine.evaluate(torch.ones(1, circuit.n_parameters).double(), phi, torch.eye(6).double().expand(1, 5, 6, 6))
+    assert len(made) == 3
+    assert len(calls) == 2
+
+
 def test_aer_draws_from_the_binomial_distribution(study):
     """Counts of a circuit that Aer measures: χ² against the binomial distribution, and the mean of many.
 
@@ -116,6 +134,8 @@ def test_no_shots_are_refused(study):
             AerEngine(build_circuit("kiss", n_qubits=2, layers=1), shots=shots)
     with pytest.raises(ConfigError, match=r"shots\.counts"):
         validate(QuantumConfig, {"shots": {"counts": [0, 10]}}, "quantum")
+    with pytest.raises(ConfigError, match="aer_counts: 50 is not among counts"):
+        validate(QuantumConfig, {"shots": {"aer_counts": [50]}}, "quantum")
 
 
 def test_only_one_pauli_word_is_binomial(study):
@@ -215,12 +235,25 @@ def test_a_map_must_hold_the_circuit():
         coupling_map("torus", 9, 4)
 
 
+def test_a_map_too_small_stops_the_study_before_it_runs(study):
+    for maps, message in (
+        ({"line": 4}, "quantum.maps.line: 4 qubits are fewer than the 6 of 'qnn' on h3o"),
+        ({"heavy_hex": 2}, "distance 2 must be odd"),
+        ({"torus": 9}, "map 'torus' of qubits is unknown"),
+    ):
+        changed = study.model_copy(deep=True)
+        changed.config.quantum.maps = maps
+        with pytest.raises(ConfigError, match=message):
+            changed.check()
+
+
 def test_cost_reaches_the_targets(study):
     """With so many shots the worst component has the standard error asked for, and sharing them out is never dearer."""
     circuits = ShotSampler(potential(study)).circuits(POSITIONS[:1])
-    found = cost(circuits, Targets(0.04, 0.05), 5000.0, 0.5)
+    found = cost(circuits, Targets(0.04, 0.05), 7, 5000.0, 0.5)
     variance = np.diag(circuits.force_covariance()[0]).max() / found["shots_force"][1]
     assert np.sqrt(variance) == pytest.approx(0.05, rel=1e-3)
     assert found["executions_force"][1] == found["circuits_force"][1] * found["shots_force"][1]
+    assert found["layers_force"][1] == 7 * found["executions_force"][1]
     assert found["executions_force_shared"][1] <= found["executions_force"][1]
     assert found["hours_picosecond"][1] == pytest.approx(2000 * found["executions_force"][1] / 5000 / 3600)

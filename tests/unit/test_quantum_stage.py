@@ -9,6 +9,7 @@ from qff.config import ModelConfig
 from qff.data import read_frames
 from qff.figures import style
 from qff.figures.hardware import hardware_figure
+from qff.hardware.trainability import power_law_misfit
 from qff.models import Potential, build_architecture
 from qff.report.hardware import hardware_tables, hardware_words
 from qff.report.published import read_numbers
@@ -24,7 +25,7 @@ SETTINGS = {
     "maps": {"line": 3},
     "dynamics": {"shots": [10000], "trajectories": 2, "length_fs": 5.0},
     "spsa": {"steps": 5, "batch": 4, "shots": [100], "seeds": 1},
-    "trainability": {"qubits": [2, 4], "layers": [1], "samples": 10, "repetitions": 2},
+    "trainability": {"qubits": [2, 4, 6], "layers": [1], "samples": 10, "repetitions": 2},
 }
 CONTEXT = {"profile": "test", "seed": 1, "code_digest": "0" * 64}
 
@@ -77,6 +78,9 @@ def test_every_number_has_its_place_once(folder):
     assert of["executions_training", "spsa_100"] == 100 * of["executions_training", "spsa_exact"]
     slopes = table[table.quantity == "gradient_variance_slope"]
     assert sorted(slopes.model) == ["equivariant", "equivariant", "qnn", "qnn"]
+    misfits = table[table.quantity == "gradient_variance_power_law_misfit"]
+    assert len(misfits) == 4
+    assert (misfits.value > 0).all()
 
 
 def test_records_name_every_run(folder):
@@ -99,6 +103,24 @@ def test_the_figure_and_tables_show_them(folder, tmp_path):
     found = hardware_tables(
         numbers(folder), ["qnn"], {"qnn": "QNN"}, pd.read_csv(folder / "timing.csv"), "metrics.csv"
     )
-    assert [len(t.rows) for t in found] == [9, 12, 2, 5, 2, 2]
+    assert [len(t.rows) for t in found] == [4, 10, 12, 2, 5, 2, 2]
     assert all(len(row) == len(t.header) for t in found for row in t.rows)
+    errors = {tuple(row[:2]): row[2:] for row in found[0].rows}
+    assert set(errors) == {
+        ("exact distribution", "100"),
+        ("exact distribution", "10000"),
+        ("Aer", "100"),
+        ("fitted exponent of S", ""),
+    }
+    assert float(errors["Aer", "100"][2]) < float(errors["Aer", "100"][1]) < float(errors["Aer", "100"][3])
+    assert [float(x.replace("−", "-")) for x in errors["fitted exponent of S", ""][:2]] == pytest.approx(
+        [-0.5, -0.5], abs=0.05
+    )
     assert "5000 circuits per second" in hardware_words(settings)[0]
+
+
+def test_polynomial_and_exponential_decay_are_told_apart():
+    qubits = [4, 6, 8, 10]
+    assert power_law_misfit(qubits, [n**-2.0 * (1 + 0.01 * (n % 4)) for n in qubits]) < 0.2
+    assert power_law_misfit(qubits, [2.0**-n * (1 + 0.01 * (n % 4)) for n in qubits]) > 5
+    assert np.isnan(power_law_misfit(qubits[:2], [1.0, 0.5]))

@@ -40,6 +40,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `hybrid_ethane.yaml` | the architecture draft on ethane, whose frozen labels (MP2) are part of this repository |
+| `ablations.yaml` | equivariant and atomic QNNs of ethanol, and the circuit on amplitudes, without their quantum part |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |
@@ -88,7 +89,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `elements` | those of the system | elements that have parameters, in order |
 | | `cutoff_ang` | | revised: radius of the cutoff function (Å) |
 | | `n_radial` | | revised: number of Bessel functions |
-| | `core` | circuit | circuit, or recurrent, its classical twin |
+| | `core` | circuit | circuit; recurrent, its classical twin; cosine, its Fourier series cut off |
 | | `entangling` | true | false: no couplings, one rotation of each neighbour is left |
 | `atomic_circuits` | `heads` | | circuits for every element; descriptors as those of `behler_parrinello` |
 | | `n_qubits` | | qubits of a circuit |
@@ -96,9 +97,11 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `core` | circuit | circuit, or the mean of tanh or cosine over the same angles |
 | | `entangling` | true | false: no entangling gates |
 | | `initial_spread` | 1 | of the angles over atoms, at the start (rad) |
+| `random_readout` | `of` | | `neighbour_pairs` or `atomic_circuits`, whose readout is trained and nothing else; else as that kind |
+| | `draws` | | models with random angles that are added up |
 | `hybrid` | `hidden` | | widths of the network; descriptors as those of `behler_parrinello` |
 | | `mixing` | | width of the integration layer |
-| | `branch` | | circuit; tanh, its twin with as many parameters; random, drawn once and not trained; none |
+| | `branch` | | circuit; separable, without entangling gates; tanh, its twin with as many parameters; cosine, its Fourier series cut off; random, drawn once and not trained; none |
 | | `heads` | | circuits for every element |
 | | `n_qubits` | | qubits of a circuit |
 | | `layers` | | layers of the circuit `reuploading` |

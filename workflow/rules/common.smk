@@ -60,10 +60,17 @@ MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.in
 SIMULATED = [*SCANS, *MOLECULES]
 # Systems whose QNNs are run with shots and noise.
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
+# Systems and models made of many circuits that are run with shots and noise.
+COMPOSED = STUDY.composed()
 # Periodic sets.
 MATERIALS = list(CONFIG.materials.sets)
 # A study may do without these.
-OPTIONAL = {"transfer": TRANSFERRED, "quantum": MEASURED, "hybrid": HYBRID_SYSTEMS, "materials": MATERIALS}
+OPTIONAL = {
+    "transfer": TRANSFERRED,
+    "quantum": [*MEASURED, *COMPOSED],
+    "hybrid": HYBRID_SYSTEMS,
+    "materials": MATERIALS,
+}
 STAGES = ["reference", "data", "train", "evaluate", "capacity", "scaling", "dynamics"]
 STAGES += [*(stage for stage, used in OPTIONAL.items() if used), "claims"]
 
@@ -161,7 +168,20 @@ def twins_of(wildcards):
 def measured_of(systems, file):
     """A file of every job with shots and noise of some systems."""
     folders = [f"{RESULTS}/quantum/{{system}}/{{model}}/{part}{file}" for part in ("", "measured/")]
-    return [f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)]
+    composed = [f"{RESULTS}/quantum/{system}/{model}/composed/{file}" for system, model in COMPOSED]
+    return [f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)] + composed
+
+
+def trained_of(system, model):
+    """Trained potential of the first seed: a hybrid's is of its own stage."""
+    stage = "hybrid" if STUDY.models[model].kind == "hybrid" else "train"
+    return f"{RESULTS}/{stage}/{system}/{model}/model_s0.safetensors"
+
+
+def composed_twins(system, model):
+    """The classical model whose time is shown beside one made of many circuits; none if it is not trained for the system."""
+    twin = CONFIG.quantum.composed.models[model]
+    return [twin] if twin and STUDY.trains(system, twin) else []
 
 
 def points_of(system, file):

@@ -53,3 +53,28 @@ rule simulate_measured:
         settings=CONFIG.quantum.model_dump(mode="json"),
     script:
         "../scripts/simulate_measured.py"
+
+
+rule measure_composed:
+    """Models made of many circuits: standard errors against shots, errors with noise, transpiled size and cost."""
+    input:
+        labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
+        model=lambda w: trained_of(w.system, w.model),
+        twins=lambda w: [trained_of(w.system, m) for m in composed_twins(w.system, w.model)],
+    output:
+        timing=f"{QUANTUM}/composed/timing.csv",
+        metrics=f"{QUANTUM}/composed/metrics.csv",
+        run=f"{QUANTUM}/composed/run.json",
+    log:
+        f"{RESULTS}/logs/measure_composed/{{system}}_{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_composed/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    params:
+        context=context("qff.stages.composed"),
+        config=system_config,
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/measure_composed.py"

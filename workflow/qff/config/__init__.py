@@ -40,6 +40,7 @@ from qff.config.systems import (
     SystemConfig,
 )
 from qff.config.types import Name, Strict
+from qff.engines.coupling import map_qubits
 from qff.errors import ConfigError
 
 __all__ = [
@@ -96,6 +97,8 @@ class Study(Strict):
             ("dynamics.models", config.dynamics.models, config.models),
             ("quantum.models", config.quantum.models, config.models),
             ("quantum.twin", [config.quantum.twin] if config.quantum.twin else [], self.models),
+            ("quantum.composed.models", config.quantum.composed.models, self.models),
+            ("quantum.composed.models", filter(None, config.quantum.composed.models.values()), self.models),
             ("hybrid.systems", config.hybrid.systems, self.systems),
             ("hybrid.models", config.hybrid.models, self.models),
             ("hybrid.vqe", config.hybrid.vqe, self.systems),
@@ -117,6 +120,7 @@ class Study(Strict):
                     f"config/systems.yaml, {name}.like: unknown system '{system.like}'"
                     f"{suggest(system.like, self.systems)}; known: {', '.join(self.systems)}"
                 )
+        self._check_maps()
         for system in dict.fromkeys([*config.systems, *config.scaling.sizes]):
             n_train = self.systems[system].split.n_train
             if large := [n for n in config.scaling.sizes.get(system, []) if n > n_train]:
@@ -195,6 +199,31 @@ class Study(Strict):
         """Those of the models that have settings for a system, or for the one it is like, and are not left out."""
         known, left_out = self.systems[system].like or system, self.config.leave_out.get(system, [])
         return [m for m in models if m not in left_out and self.models[m].settings_of(known) is not None]
+
+    def _check_maps(self) -> None:
+        """Every map of qubits holds every circuit that is transpiled to it; those of files say no width."""
+        sizes = {name: map_qubits(name, size) for name, size in self.config.quantum.maps.items()}
+        for system in self.config.systems:
+            for model in self.models_of(system, self.config.quantum.models):
+                settings = self.models[model].settings_of(self.systems[system].like or system)
+                for name, size in sizes.items():
+                    if size < (width := settings.get("n_qubits", 0)):
+                        raise ConfigError(
+                            f"config, quantum.maps.{name}: {size} qubits are fewer than the {width} of '{model}' on "
+                            f"{system}: use a larger map"
+                        )
+
+    def trains(self, system: str, model: str) -> bool:
+        """Whether the study trains a model on one of its systems; hybrids have a stage of their own."""
+        config = self.config
+        if self.models[model].kind == "hybrid":
+            return system in config.hybrid.systems and model in config.hybrid.models
+        return model in self.models_of(system, config.models)
+
+    def composed(self) -> list[tuple[str, str]]:
+        """Systems and those of the models made of many circuits that are trained on them."""
+        models = self.config.quantum.composed.models
+        return [(s, m) for s in self.config.systems for m in models if self.trains(s, m)]
 
     def shown(self, system: str, role: Role) -> list[str]:
         """Models of a role made for a system, after those they are held against; none if the role has none there."""

@@ -111,9 +111,10 @@ class MaterialsConfig(Strict):
     sets: dict[Name, MaterialSetConfig | None] = Field(
         default={}, description="Sets by name; in an overlay, null drops one."
     )
-    models: Annotated[list[Literal["linear", "quadratic", "amplitude_hybrid", "nn"]], Distinct] = Field(
-        default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean."
-    )
+    models: Annotated[
+        list[Literal["linear", "quadratic", "amplitude_hybrid", "nn", "amplitude_separable", "amplitude_random"]],
+        Distinct,
+    ] = Field(default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean.")
     seeds: PositiveInt = Field(default=2, description="Repetitions: new split, new initial parameters.")
     energy_weight: Positive = Field(
         default=30.0, description="Of squared energies per atom in the loss, beside mean squares of forces (Å⁻²)."

@@ -20,9 +20,18 @@ class ShotsConfig(Strict):
     )
     repetitions: Annotated[int, Field(ge=10)] = Field(default=400, description="Estimates a standard error is from.")
     frames: PositiveInt = Field(default=5, description="Test frames that standard errors are measured on.")
-    aer_repetitions: Annotated[int, Field(ge=10)] = Field(
-        default=40, description="Estimates from circuits that Aer runs, at the first number of shots."
+    aer_counts: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = Field(
+        default=None,
+        description="Those of them with circuits that Aer runs, half a second each for a million shots; null: the first.",
     )
+    aer_repetitions: Annotated[int, Field(ge=10)] = Field(default=40, description="Estimates from those circuits.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.aer_counts = self.aer_counts or self.counts[:1]
+        if unknown := set(self.aer_counts) - set(self.counts):
+            raise ValueError(f"aer_counts: {min(unknown)} is not among counts {self.counts}")
+        return self
 
 
 class DeviceConfig(Strict):
@@ -95,6 +104,20 @@ class TrainabilityConfig(Strict):
     repetitions: Annotated[int, Field(ge=2)] = Field(default=5, description="Independent estimates.")
 
 
+class ComposedConfig(Strict):
+    """Models made of many circuits: equivariant, of atoms, hybrid."""
+
+    models: dict[Name, Name | None] = Field(
+        default={},
+        description="Models that the study trains, each with the classical one whose time is shown beside.",
+    )
+    frames: PositiveInt = Field(default=1, description="Test frames.")
+    repetitions: Annotated[int, Field(ge=10)] = Field(default=50, description="Estimates a standard error is from.")
+    aer_circuits: PositiveInt = Field(
+        default=3000, description="Circuits of a frame up to which Aer also runs those of forces, with noise."
+    )
+
+
 class QuantumConfig(Strict):
     models: Annotated[list[Name], Distinct] = Field(
         default=[], description="QNNs that are run with shots and noise; their readout is one Pauli word."
@@ -108,6 +131,7 @@ class QuantumConfig(Strict):
     force_error_ev_per_ang: Positive = Field(
         default=0.05, description="Standard error asked of every force component (eV/Å)."
     )
+    composed: ComposedConfig = ComposedConfig()
     shots: ShotsConfig = ShotsConfig()
     noise: NoiseConfig = NoiseConfig()
     maps: dict[Name, PositiveInt] = Field(

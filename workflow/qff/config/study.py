@@ -18,7 +18,20 @@ BESIDE: dict[Role, tuple[str, ...]] = {  # models of the comparison that those o
     "comparison": (),
     "optimiser": ("qnn", "nn", "nn_biased"),
     "choice": ("qnn",),
-    "ablation": ("qnn", "qnn_separable", "nn", "nn_biased"),
+    "ablation": (
+        "qnn",
+        "qnn_separable",
+        "nn",
+        "nn_biased",
+        "qnn1",
+        "qnn2",
+        "qnn2_separable",
+        "invariant_nn",
+        "qnn3",
+        "qnn3_separable",
+        "qnn3_classical",
+        "qnn3_fourier",
+    ),
 }
 CLOSED_FORM = (
     "polynomial",
@@ -36,7 +49,7 @@ class ModelConfig(Strict):
     label: str = Field(description="Name for figures and tables.")
     kind: str = Field(
         description="Class of model, `workflow/qff/models/registry.py`: qnn, nn, behler_parrinello, polynomial, kernel, mean, "
-        "central_atom, neighbour_pairs, atomic_circuits, fourier, random_circuit, hybrid."
+        "central_atom, neighbour_pairs, atomic_circuits, fourier, random_circuit, random_readout, hybrid."
     )
     role: Role = Field(
         default="comparison",

@@ -8,11 +8,24 @@ from qff.errors import ConfigError
 MAPS = ("line", "heavy_hex")
 
 
+def map_qubits(name: str, size: int) -> int:
+    """Qubits of a map: ``size`` of a line, (5 d² - 2 d - 1)/2 of a heavy-hex lattice of odd code distance d = ``size``.
+
+    Raises:
+        ConfigError: an unknown map, or an impossible size.
+    """
+    if name not in MAPS:
+        raise ConfigError(f"map '{name}' of qubits is unknown; known: {', '.join(MAPS)}")
+    if name == "heavy_hex" and (size < 1 or size % 2 == 0):
+        raise ConfigError(f"map heavy_hex: distance {size} must be odd and positive")
+    return size if name == "line" else (5 * size**2 - 2 * size - 1) // 2
+
+
 def coupling_map(name: str, size: int, n_qubits: int):
     """Qiskit's coupling map.
 
     Args:
-        size: qubits of a ``line``; odd code distance of a ``heavy_hex`` lattice, (5 d² - 2 d - 1)/2 qubits.
+        name, size: of :func:`map_qubits`.
         n_qubits: of the circuit that must fit.
 
     Raises:
@@ -20,11 +33,7 @@ def coupling_map(name: str, size: int, n_qubits: int):
     """
     from qiskit.transpiler import CouplingMap
 
-    if name not in MAPS:
-        raise ConfigError(f"map '{name}' of qubits is unknown; known: {', '.join(MAPS)}")
-    if name == "heavy_hex" and (size < 1 or size % 2 == 0):
-        raise ConfigError(f"map heavy_hex: distance {size} must be odd and positive")
-    count = size if name == "line" else (5 * size**2 - 2 * size - 1) // 2
+    count = map_qubits(name, size)
     if count < n_qubits:
         raise ConfigError(f"map {name} of {count} qubits is smaller than the circuit of {n_qubits}: use a larger one")
     return CouplingMap.from_line(size) if name == "line" else CouplingMap.from_heavy_hex(size)

@@ -20,28 +20,46 @@ class Targets:
 
 
 def cost(
-    circuits: Circuits, targets: Targets, executions_per_second: float, time_step_fs: float
+    circuits: Circuits, targets: Targets, depth: int, executions_per_second: float, time_step_fs: float
 ) -> dict[str, tuple[str, float]]:
     """Medians over the geometries: quantity → (unit, value).
 
     All shifted circuits get equally many shots, as many as the worst component needs. ``executions_force_shared`` gives
     each circuit shots in proportion to what it contributes to that component: the least that independent circuits allow.
     """
-    energy = np.ceil(circuits.energy_variance() / targets.energy_ev**2)
     variance = np.einsum("bii->bi", circuits.force_covariance())
     n_shifted = circuits.values.shape[1] - 1
-    shots = np.ceil(variance.max(1) / targets.force_ev_per_ang**2)
     shared = np.ceil(n_shifted * circuits.best_force_variance().max(1) / targets.force_ev_per_ang**2)
+    return {
+        **price(
+            np.ceil(circuits.energy_variance() / targets.energy_ev**2),
+            np.ceil(variance.max(1) / targets.force_ev_per_ang**2),
+            n_shifted, depth, executions_per_second, time_step_fs,
+        ),
+        "executions_force_shared": ("1", float(np.median(shared))),
+    }  # fmt: skip
+
+
+def price(
+    shots_energy: np.ndarray,
+    shots_force: np.ndarray,
+    n_shifted: int,
+    depth: int,
+    executions_per_second: float,
+    time_step_fs: float,
+) -> dict[str, tuple[str, float]]:
+    """Of force calls with so many shifted circuits of a depth, all with as many shots (B,); medians over the geometries."""
     calls = FS_PER_PS / time_step_fs
-    seconds = n_shifted * shots / executions_per_second
+    executions = n_shifted * np.asarray(shots_force)
+    hours = executions / executions_per_second / 3600
     found = {
-        "shots_energy": ("1", energy),
-        "shots_force": ("1", shots),
-        "circuits_force": ("1", np.full(1, n_shifted)),
-        "executions_force": ("1", n_shifted * shots),
-        "executions_force_shared": ("1", shared),
-        "executions_picosecond": ("1", calls * n_shifted * shots),
-        "hours_force": ("h", seconds / 3600),
-        "hours_picosecond": ("h", calls * seconds / 3600),
+        "shots_energy": ("1", shots_energy),
+        "shots_force": ("1", shots_force),
+        "circuits_force": ("1", n_shifted),
+        "executions_force": ("1", executions),
+        "layers_force": ("1", depth * executions),
+        "executions_picosecond": ("1", calls * executions),
+        "hours_force": ("h", hours),
+        "hours_picosecond": ("h", calls * hours),
     }
     return {name: (unit, float(np.median(values))) for name, (unit, values) in found.items()}

@@ -32,3 +32,15 @@ def decay_per_qubit(qubits: list[int], variances: list[float]) -> float:
     """Slope of log2 of the variance against the number of qubits: -1 or steeper for a barren plateau, whose variance is
     exponentially small; 0 for none."""
     return float(np.polyfit(qubits, np.log2(variances), 1)[0])
+
+
+def power_law_misfit(qubits: list[int], variances: list[float]) -> float:
+    """Residual of a power of the number of qubits n, log V = a - b log n, over that of an exponential, a - b n, both root
+    mean squares: below 1 if gradients vanish polynomially rather than exponentially. NaN below three numbers of qubits,
+    which any curve fits."""
+    if len(qubits) < 3:
+        return float("nan")
+    y, residuals = np.log(variances), []
+    for x in (np.log(qubits), np.array(qubits, dtype=float)):
+        residuals.append(float(np.sqrt(np.mean((y - np.polyval(np.polyfit(x, y, 1), x)) ** 2))))
+    return residuals[0] / max(residuals[1], 1e-12)

@@ -21,11 +21,12 @@ LIMIT = 100  # "fewer than 100 trainable parameters"
 
 @dataclass(frozen=True)
 class AmplitudeCircuit:
-    """Parameters: angles (layers · n,) in rad, then weights d (S · 2ⁿ,) in eV."""
+    """Parameters: angles (layers · n,) in rad, then weights d (S · 2ⁿ,) in eV. Without ``entangling`` no CZ gates."""
 
     n_qubits: int
     layers: int
     n_elements: int
+    entangling: bool = True
 
     @classmethod
     def within_limit(cls, n_qubits: int, layers: int, n_elements: int) -> AmplitudeCircuit:
@@ -74,6 +75,8 @@ class AmplitudeCircuit:
     @property
     def _entangler(self) -> np.ndarray:
         """Diagonal (2ⁿ,) of CZ gates on a ring (a single one for two qubits)."""
+        if not self.entangling:
+            return np.ones(2**self.n_qubits)
         bits = np.arange(2**self.n_qubits)[:, None] >> np.arange(self.n_qubits)[::-1] & 1
         n = self.n_qubits
         pairs = {tuple(sorted((q, (q + 1) % n))) for q in range(n)} if n > 1 else set()

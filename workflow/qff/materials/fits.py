@@ -39,8 +39,10 @@ def fit_circuit(
     starts: int,
     steps: int,
     rng: np.random.Generator,
+    spread: float = 0.2,
 ) -> Fitted:
-    """The circuit that validates best of several starts, each trained by Levenberg–Marquardt."""
+    """The circuit that validates best of several starts, each trained by Levenberg–Marquardt from angles with a ``spread``
+    (rad); with no steps, the angles stay and the weights are those of least squares."""
     size = 2**circuit.n_qubits
     upper = np.triu_indices(size)
 
@@ -55,7 +57,9 @@ def fit_circuit(
         image = by @ training.gram
         return 2 * (image @ coefficients(theta) - by @ training.right), 2 * image @ by.T
 
-    trained = [levenberg_marquardt(circuit.initial(rng, training), loss, slopes, steps) for _ in range(starts)]
+    trained = [
+        levenberg_marquardt(circuit.initial(rng, training, spread), loss, slopes, steps) for _ in range(starts)
+    ]
     losses = [validation.loss(coefficients(theta)) for theta in trained]
     best = trained[int(np.argmin(losses))]
     return Fitted(QuadraticHead(circuit.matrices(best)), circuit.n_parameters, min(losses))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,7 +68,9 @@ def fit_all(
     models: list[str],
     rng: np.random.Generator,
 ) -> dict[str, Fitted]:
-    """Models by name: ``linear``, ``quadratic``, ``amplitude_hybrid`` and ``nn``, all in the same compressed descriptor."""
+    """Models by name, all in the same compressed descriptor: ``linear``, ``quadratic`` (the circuit's series with free
+    coefficients), ``amplitude_hybrid``, ``nn``, ``amplitude_separable`` (no entangling gates), ``amplitude_random`` (angles
+    drawn uniformly and not trained, weights by least squares)."""
     n_elements = len(prepared.descriptor.elements)
     rows = {}
     for name, frames in (("training", training), ("validation", validation)):
@@ -104,6 +106,13 @@ def fit_all(
             settings.network.steps,
             rng,
         )
+    circuit = AmplitudeCircuit.within_limit(n_qubits, settings.circuit.layers, n_elements)
+    own = (equations["training"], equations["validation"], settings.circuit.starts)
+    if "amplitude_separable" in models:
+        separable = replace(circuit, entangling=False)
+        found["amplitude_separable"] = fit_circuit(separable, *own, settings.circuit.steps, rng)
+    if "amplitude_random" in models:
+        found["amplitude_random"] = fit_circuit(circuit, *own, 0, rng, spread=np.pi)
     return found
 
 

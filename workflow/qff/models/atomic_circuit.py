@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 
@@ -45,8 +47,9 @@ class AtomicCircuits(BehlerParrinello):
             entangling=settings.get("entangling", True),
         )
         self._n_angles = circuit.n_features
-        classical = {"tanh": _mean_tanh, "cosine": _mean_cosine}
-        self._core = classical.get(core) or _without_parameters(build_engine("batched", circuit))
+        self.circuit = circuit if core == "circuit" else None
+        classical = {"tanh": mean_tanh, "cosine": mean_cosine}
+        self._core = classical.get(core) or without_parameters(build_engine("batched", circuit))
 
     def _network_size(self, element):
         return self._heads * (self._n_angles * (self._widths[element] + 1) + 1) + 1
@@ -54,6 +57,12 @@ class AtomicCircuits(BehlerParrinello):
     @property
     def n_parameters(self):
         return sum(map(self._network_size, self._widths))
+
+    @property
+    def readout_parameters(self) -> np.ndarray:
+        """Places of the parameters in which the energy is linear: weights s and constants b of every element."""
+        ends = np.cumsum([self._network_size(element) for element in self._widths])
+        return np.concatenate([np.arange(end - self._heads - 1, end) for end in ends])
 
     def initial_parameters(self, rng):
         """Normal weights that give the angles a spread of their own, uniform offsets, small readout weights."""
@@ -100,21 +109,27 @@ class AtomicCircuits(BehlerParrinello):
         gradient = torch.cat(slopes, -1)  # (S, B, F)
         return total, (inputs.tangents @ gradient[..., None])[..., 0]
 
+    def with_circuits(self, run) -> AtomicCircuits:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+        found = copy.copy(self)
+        found._core = run
+        return found
+
     def linearise(self, theta, inputs):
         return super(BehlerParrinello, self).linearise(theta, inputs)
 
 
-def _mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of tanh over the angles (S, B, F), (S, B), and its slopes."""
     t = torch.tanh(angles)
     return t.mean(-1), (1 - t * t) / angles.shape[-1]
 
 
-def _mean_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_cosine(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of the cosines of the angles (S, B, F), (S, B), and its slopes."""
     return angles.cos().mean(-1), -angles.sin() / angles.shape[-1]
 
 
-def _without_parameters(engine):
+def without_parameters(engine):
     """Values (S, B) and slopes (S, B, F) of a circuit whose angles (S, B, F) are all data."""
     return lambda angles: engine.value_and_slope(angles.new_zeros(len(angles), 0), angles)

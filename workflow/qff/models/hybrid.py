@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -11,11 +12,12 @@ from qff.circuits import build_circuit
 from qff.engines import build_engine
 from qff.errors import ConfigError
 from qff.models.architecture import one_of
+from qff.models.atomic_circuit import mean_cosine, mean_tanh, without_parameters
 from qff.models.behler_parrinello import BehlerParrinello
 from qff.models.bond_features import BondFeatures
 from qff.randomness import generator
 
-BRANCHES = ("circuit", "tanh", "random", "none")
+BRANCHES = ("circuit", "separable", "tanh", "cosine", "random", "none")
 
 
 class Hybrid(BehlerParrinello):
@@ -31,8 +33,9 @@ class Hybrid(BehlerParrinello):
     Settings:
         hidden: widths of the network; the last one is that of h.
         mixing: width of the integration layer.
-        branch: circuit; tanh, its twin with the same number of parameters (the mean of tanh over the same angles);
-            random, a circuit whose angles are drawn once and not trained; or none.
+        branch: circuit; separable, without entangling gates; tanh, its twin with the same number of parameters (the mean
+            of tanh over the same angles); cosine, its Fourier series cut off, likewise; random, a circuit whose angles
+            are drawn once and not trained; or none.
         heads: circuits for every element. n_qubits, layers: of each.
         initial_spread: of the angles over atoms, at the start (rad).
         bond_cutoff_ang: reach of v; null leaves v out.
@@ -58,12 +61,18 @@ class Hybrid(BehlerParrinello):
             pairs = [tuple(pair) for pair in self.descriptor.pairs.tolist()]
             self._bonds = BondFeatures(self.system.symbols, list(widths), pairs, settings.get("bonds", {}), reach)
         self._widths = {e: n + (self._bonds.width(e) if self._bonds else 0) for e, n in widths.items()}
+        self.circuit = None
         if self.branch != "none":
-            circuit = build_circuit("reuploading", n_qubits=settings["n_qubits"], layers=settings["layers"])
-            self._n_angles, self._heads = circuit.n_features, int(settings["heads"])
-            self._core = (
-                _mean_tanh if self.branch == "tanh" else _without_parameters(build_engine("batched", circuit))
+            circuit = build_circuit(
+                "reuploading",
+                n_qubits=settings["n_qubits"],
+                layers=settings["layers"],
+                entangling=self.branch != "separable",
             )
+            self._n_angles, self._heads = circuit.n_features, int(settings["heads"])
+            self.circuit = None if self.branch in ("tanh", "cosine") else circuit
+            classical = {"tanh": mean_tanh, "cosine": mean_cosine}
+            self._core = classical.get(self.branch) or without_parameters(build_engine("batched", circuit))
         self.shapes = {k: s for e in widths for k, s in self._shapes_of(e).items()}
         self._drawn = self._draw_angles() if self.branch == "random" else {}
 
@@ -192,6 +201,12 @@ class Hybrid(BehlerParrinello):
                 found.append(q.unflatten(1, block.shape[1:3]).sum(2))
         return torch.cat(found, -1)
 
+    def with_circuits(self, run) -> Hybrid:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+        found = copy.copy(self)
+        found._core = run
+        return found
+
     def linearise(self, theta, inputs):
         return super(BehlerParrinello, self).linearise(theta, inputs)
 
@@ -204,14 +219,3 @@ def transplant(source: Hybrid, parameters: np.ndarray, target: Hybrid, start: np
     given = source.split(torch.as_tensor(parameters)[None])
     own = target.split(torch.as_tensor(start)[None])
     return torch.cat([given.get(k, v)[0].flatten() for k, v in own.items()]).numpy()
-
-
-def _mean_tanh(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of tanh over the angles (S, B, F), (S, B), and its slopes."""
-    t = torch.tanh(angles)
-    return t.mean(-1), (1 - t * t) / angles.shape[-1]
-
-
-def _without_parameters(engine):
-    """Values (S, B) and slopes (S, B, F) of a circuit whose angles (S, B, F) are all data."""
-    return lambda angles: engine.value_and_slope(angles.new_zeros(len(angles), 0), angles)

@@ -5,6 +5,8 @@ Both papers leave their equations to be inferred: what is chosen here is declare
 
 from __future__ import annotations
 
+import copy
+import math
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -17,6 +19,7 @@ from qff.models.architecture import one_of
 from qff.models.cartesian import CartesianArchitecture
 from qff.models.radial import bessel, polynomial_cutoff
 
+SMALL = 0.04  # rad², below which a series is as exact
 _SETTINGS = {"form", "layers", "elements", "cutoff_ang", "n_radial", "core", "entangling", "output_range"}
 
 
@@ -38,7 +41,8 @@ class NeighbourPairs(CartesianArchitecture):
         elements: those that have parameters, in order.
         cutoff_ang: radius of f_c (Å).
         n_radial: number of Bessel functions.
-        core: circuit, or recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters.
+        core: circuit; recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters; cosine: its
+            surrogate, a truncated Fourier series of the same angles.
         entangling: without it the couplings have no gates; only one rotation per neighbour is left.
     """
 
@@ -48,16 +52,17 @@ class NeighbourPairs(CartesianArchitecture):
             raise ConfigError(f"unknown settings of a neighbour-pair model: {', '.join(sorted(unknown))}")
         self._layers = int(settings["layers"])
         self._revised = one_of("form", settings["form"], ("original", "revised")) == "revised"
-        core = one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent"))
+        core = one_of("core", settings.get("core", "circuit"), ("circuit", "recurrent", "cosine"))
         self._entangling = settings.get("entangling", True)
-        if core == "recurrent" and not self._entangling:
-            raise ConfigError("core: recurrent is a function of the couplings: it needs entangling: true")
+        if core != "circuit" and not self._entangling:
+            raise ConfigError(f"core: {core} is a function of the couplings: it needs entangling: true")
         if not self._revised and (extra := {"cutoff_ang", "n_radial"} & set(settings)):
             raise ConfigError(f"{', '.join(sorted(extra))}: the original form has no radial function and no cutoff")
-        self._core = _Recurrent(self._layers)
+        self._core = {"recurrent": _Recurrent, "cosine": _Cosine}.get(core, _Recurrent)(self._layers)
+        self.circuit = None
         if core == "circuit":
-            circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
-            self._core = build_engine("batched", circuit).expectation
+            self.circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
+            self._core = build_engine("batched", self.circuit).expectation
         self._elements = list(settings.get("elements", dict.fromkeys(system.symbols)))
         if missing := set(system.symbols) - set(self._elements):
             raise ConfigError(f"elements {self._elements}: no parameters for {', '.join(sorted(missing))}")
@@ -115,6 +120,13 @@ class NeighbourPairs(CartesianArchitecture):
     @property
     def n_parameters(self):
         return sum(int(np.prod(shape)) for shape, *_ in self._blocks.values())
+
+    @property
+    def readout_parameters(self) -> np.ndarray:
+        """Places of the parameters in which the energy is linear: what weighs the expectation values, and constants."""
+        sizes = {name: int(np.prod(shape)) for name, (shape, *_) in self._blocks.items()}
+        linear = [np.full(size, name in ("scale", "single_scale", "bias")) for name, size in sizes.items()]
+        return np.flatnonzero(np.concatenate(linear))
 
     def initial_parameters(self, rng):
         return np.concatenate(
@@ -177,6 +189,17 @@ class NeighbourPairs(CartesianArchitecture):
             total = total + (blocks[scale][:, None, species] * seen[:, :, active] * f).sum(2)
         return total
 
+    def with_circuits(self, run) -> NeighbourPairs:
+        """The same model, its circuits run by a function of their angles (S, B, F) → values (S, B), slopes (S, B, F)."""
+
+        def attached(phi):
+            f, slope = run(phi.detach())
+            return f + (slope * (phi - phi.detach())).sum(-1)  # the value, and the slope as its derivative
+
+        found = copy.copy(self)
+        found._core = attached
+        return found
+
     def _run(self, encodings, angles):
         """Core at encodings (S, B, T, 6 (D+1)) and couplings (S, B, T, 4 D): (S, B, T)."""
         phi = torch.cat([encodings, angles], -1) if self._entangling else encodings
@@ -202,3 +225,33 @@ class _Recurrent:
             c = couplings[..., d, :]
             h = torch.tanh(c[..., 0] + c[..., 1] + c[..., 2] * h + c[..., 3] + dots[..., d + 1])
         return h
+
+
+class _Cosine:
+    """The circuit's Fourier series, cut off: of every angle the frequencies 0 and 1, of products those of one layer.
+
+    Σ_d t_d (1 + Σ_k cos c_dk)/5 / (D + 1), with the four couplings of layer d (of none, for the first encoding) and
+    t_d = tr(R(x_j)ᵀ R(x_k))/3, the invariant of two rotations that holds cosines of their angles alone.
+    """
+
+    def __init__(self, layers: int):
+        self._layers = layers
+
+    def __call__(self, phi: torch.Tensor) -> torch.Tensor:
+        vectors = phi[..., : 6 * (self._layers + 1)].unflatten(-1, (self._layers + 1, 2, 3))
+        cosine, sine = _half_angle(vectors.square().sum(-1))
+        dots = (vectors[..., 0, :] * vectors[..., 1, :]).sum(-1)
+        overlap = cosine.prod(-1) + sine.prod(-1) * dots  # of quaternions: cos of half the angle between them
+        trace = (4 * overlap.square() - 1) / 3
+        couplings = phi[..., 6 * (self._layers + 1) :].unflatten(-1, (self._layers, 4))
+        weight = (1 + couplings.cos().sum(-1)) / 5
+        return (trace[..., 0] + (trace[..., 1:] * weight).sum(-1)) / (self._layers + 1)
+
+
+def _half_angle(square: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """cos(r/2) and sin(r/2)/r of r², with all derivatives at r = 0: an absent neighbour has no direction."""
+    small = square < SMALL
+    half = 0.5 * torch.where(small, 1.0, square).sqrt()
+    u = -0.25 * torch.where(small, square, 0.0)
+    series = [sum(u**n / math.factorial(2 * n + odd) for n in range(7)) for odd in (0, 1)]
+    return torch.where(small, series[0], half.cos()), 0.5 * torch.where(small, series[1], half.sin() / half)

@@ -20,6 +20,7 @@ KINDS = {
     "neighbour_pairs": "qff.models.neighbour_pairs:NeighbourPairs",
     "polynomial": "qff.models.polynomial:Polynomial",
     "random_circuit": "qff.models.random_circuit:RandomCircuit",
+    "random_readout": "qff.models.random_readout:RandomReadout",
     "kernel": "qff.models.kernel:Kernel",
     "mean": "qff.models.mean:MeanPredictor",
 }

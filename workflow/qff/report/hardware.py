@@ -13,10 +13,18 @@ COST = {
     "circuits_force": "circuits of a force call",
     "executions_force": "executions of a force call",
     "executions_force_shared": "the least, best component alone",
+    "layers_force": "executions × depth of a force call",
     "hours_force": "hours of a force call",
     "executions_picosecond": "executions of 1 ps",
     "hours_picosecond": "hours of 1 ps",
 }
+ERRORS = {
+    "standard_error_energy": "energy (meV)",
+    "standard_error_force": "forces (eV/Å)",
+    "standard_error_force_best": "best component (eV/Å)",
+    "standard_error_force_worst": "worst component (eV/Å)",
+}
+SOURCES = {"binomial": "exact distribution", "aer": "Aer"}
 DYNAMICS = {
     "simulated_time": "mean length (fs)",
     "surviving_fraction": "part that lasts",
@@ -59,6 +67,7 @@ def hardware_tables(
     for model in models:
         own, name = numbers[numbers.model == model], labels[model]
         found += [
+            _standard_errors(own, name, source),
             _cost(own, name, labels, times, source),
             Table(f"Errors with noise, without shots: {name}", *_noise_rows(own), source),
             Table(f"Size after transpilation: {name}", *_size_rows(own), source),
@@ -67,6 +76,22 @@ def hardware_tables(
         ]
     found.append(_gradient_slopes(numbers, labels, source))
     return found
+
+
+def _standard_errors(own: pd.DataFrame, name: str, source: str) -> Table:
+    """Against shots, with the fitted exponents."""
+    rows = []
+    for variant in own[own.quantity == "standard_error_energy"].variant:
+        origin, count = variant.split("_")
+        values = [pick(own, variant=variant, quantity=q) for q in ERRORS]
+        rows.append([SOURCES[origin], count, *(number(v.iloc[0]) if len(v) else MISSING for v in values)])
+    rows.sort(key=lambda row: (row[0] == SOURCES["aer"], int(row[1])))
+    exponents = [pick(own, quantity=f"shot_exponent_{q}") for q in ("energy", "force")]
+    if all(map(len, exponents)):
+        fitted = [number(v.iloc[0], 4) for v in exponents]
+        rows.append(["fitted exponent of S", "", *fitted, MISSING, MISSING])
+    note = "Root mean square over frames, and over components or of one of them. The exponent of shot noise is −½."
+    return Table(f"Standard errors: {name}", ["outcomes", "shots S", *ERRORS.values()], rows, source, note)
 
 
 def _cost(own: pd.DataFrame, name: str, labels: dict[str, str], times: pd.DataFrame, source: str) -> Table:
@@ -128,9 +153,19 @@ def _training_rows(own: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _gradient_slopes(numbers: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
     own = numbers[numbers.quantity == "gradient_variance_slope"]
+    misfits = numbers[numbers.quantity == "gradient_variance_power_law_misfit"]
     rows = [
-        [labels.get(model, f"{model} circuit"), variant.removeprefix("depth_"), median_range(group.value)]
+        [
+            labels.get(model, f"{model} circuit"),
+            variant.removeprefix("depth_"),
+            median_range(group.value),
+            median_range(pick(misfits, model=model, variant=variant)),
+        ]
         for (model, variant), group in own.groupby(["model", "variant"], sort=False)
     ]
-    note = "Slope of log₂ of the variance of ∂f/∂θ against qubits: −1 or steeper is a barren plateau, 0 is none."
-    return Table("Trainability", ["circuit", "layers", "slope per qubit"], rows, source, note)
+    note = (
+        "Slope of log₂ of the variance of ∂f/∂θ against qubits: −1 or steeper is a barren plateau, 0 is none. Residual of "
+        "a power of the number of qubits over that of an exponential: below 1, gradients vanish polynomially."
+    )
+    header = ["circuit", "layers", "slope per qubit", "misfit, power law / exponential"]
+    return Table("Trainability", header, rows, source, note)

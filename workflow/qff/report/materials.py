@@ -13,6 +13,8 @@ MODELS = {
     "quadratic": "quadratic regression",
     "amplitude_hybrid": "hybrid: circuit on amplitudes",
     "nn": "tanh network",
+    "amplitude_separable": "hybrid, no entangling gates",
+    "amplitude_random": "hybrid, random circuit",
 }
 SPLITS = {"blocks": "blocks", "random": "random frames"}
 QUANTITIES = {

@@ -226,6 +226,8 @@ def sections(
     def quantum(system, numbers):
         settings = study.config.get("quantum", {"models": []})  # settings of before it had none
         folders = {m: results / "quantum" / system / m for m in settings["models"]}
+        composed = settings.get("composed", {"models": {}})["models"]
+        folders |= {m: results / "quantum" / system / m / "composed" for m in composed}
         times = [pd.read_csv(f / "timing.csv") for f in folders.values() if (f / "timing.csv").is_file()]
         if not times:
             return [], []

@@ -58,8 +58,12 @@ def measure_hardware(
     rows = metric_rows(exponents, **labels)
     for (source, count, quantity), own in shots.groupby(["source", "shots", "quantity"]):
         unit, factor = ("meV", EV_IN_MEV) if quantity == "energy" else ("eV/Ang", 1.0)
-        value = factor * float(np.sqrt((own.standard_error**2).mean()))
-        rows += metric_rows({f"standard_error_{quantity}": (unit, value)}, **labels, variant=f"{source}_{count}")
+        found = {f"standard_error_{quantity}": (unit, factor * _root_mean_square(own.standard_error))}
+        if quantity == "force":
+            components = own.groupby("component").standard_error.agg(_root_mean_square)
+            found["standard_error_force_best"] = (unit, float(components.min()))
+            found["standard_error_force_worst"] = (unit, float(components.max()))
+        rows += metric_rows(found, **labels, variant=f"{source}_{count}")
     for row in noise.itertuples():
         found = {"noise_error_energy": ("meV", row.energy_error_mev)}
         if np.isfinite(row.force_error_ev_per_ang):
@@ -72,7 +76,7 @@ def measure_hardware(
     for seed, potential in enumerate(potentials):
         found = cost(
             ShotSampler(potential).circuits(frames.positions[splits[seed]["test"]][:COST_FRAMES]),
-            targets, options.noise.device.executions_per_second, options.dynamics.time_step_fs,
+            targets, depth_of(sizes), options.noise.device.executions_per_second, options.dynamics.time_step_fs,
         )  # fmt: skip
         rows += metric_rows(found, **labels, seed=seed)
         record.add(
@@ -98,6 +102,10 @@ def measure_hardware(
     record.write(run_path, [shots_path, noise_path, timing_path, metrics_path])
 
 
+def _root_mean_square(values: pd.Series) -> float:
+    return float(np.sqrt((values**2).mean()))
+
+
 def standard_errors(
     sampler: ShotSampler, positions: np.ndarray, options: QuantumConfig, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, float]]]:
@@ -114,15 +122,15 @@ def standard_errors(
             np.broadcast_to(circuits.values, (options.shots.repetitions, *circuits.values.shape)), count, rng
         )
         parts.append(_spread("binomial", count, circuits, *circuits.combine(draws)))
-    first = sampler.circuits(positions[:1])
-    count, repetitions = options.shots.counts[0], options.shots.aer_repetitions
-    seed = int(rng.integers(2**31))
-    energies, forces = aer_estimates(sampler.potential, positions[:1].repeat(repetitions, 0), shots=count, seed=seed)
-    parts.append(_spread("aer", count, first, energies[:, None], forces[:, None]))
+    first, repeated = sampler.circuits(positions[:1]), positions[:1].repeat(options.shots.aer_repetitions, 0)
+    for count in options.shots.aer_counts:
+        seed = int(rng.integers(2**31))
+        energies, forces = aer_estimates(sampler.potential, repeated, shots=count, seed=seed)
+        parts.append(_spread("aer", count, first, energies[:, None], forces[:, None]))
     table = pd.concat(parts, ignore_index=True)
     exponents = {}
     for quantity, own in table[table.source == "binomial"].groupby("quantity"):
-        size = np.sqrt((own.standard_error**2).groupby(own.shots).mean())
+        size = own.groupby("shots").standard_error.agg(_root_mean_square)
         slope = np.polyfit(np.log(size.index.to_numpy(float)), np.log(size.to_numpy()), 1)[0]
         exponents[f"shot_exponent_{quantity}"] = ("1", float(slope))
     return table, exponents
@@ -225,6 +233,11 @@ def circuit_sizes(sampler: ShotSampler, maps: dict[str, int]) -> dict[str, dict[
     for name, size in maps.items():
         found[name] = transpiled_size(circuit, coupling_map(name, size, circuit.num_qubits))
     return found
+
+
+def depth_of(sizes: dict[str, dict[str, int]]) -> int:
+    """On the map that asks for most layers."""
+    return max(size["depth"] for size in sizes.values())
 
 
 def force_time(potential: Potential, positions: np.ndarray) -> float:

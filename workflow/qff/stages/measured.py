@@ -16,7 +16,7 @@ from qff.evaluation import errors, predictions
 from qff.hardware import spsa
 from qff.hardware.dynamics import NoisyPath, Thermostat, observables, simulate
 from qff.hardware.shots import ShotPotential, ShotSampler
-from qff.hardware.trainability import decay_per_qubit, gradient_variances
+from qff.hardware.trainability import decay_per_qubit, gradient_variances, power_law_misfit
 from qff.jobs import progress
 from qff.metrics import metric_rows, metric_table
 from qff.models import Potential, load
@@ -68,10 +68,13 @@ def simulate_measured(
         )
     gradients = gradients_of(potentials[0].architecture, options.trainability, place.seed, system)
     for (family, layers, repetition), own in gradients.groupby(["circuit", "layers", "repetition"]):
-        decay = decay_per_qubit(own.qubits.tolist(), own.variance.tolist())
+        curve = own.qubits.tolist(), own.variance.tolist()
+        found = {"gradient_variance_slope": ("1", decay_per_qubit(*curve))}
+        if np.isfinite(misfit := power_law_misfit(*curve)):
+            found["gradient_variance_power_law_misfit"] = ("1", misfit)
         model = EQUIVARIANT if family == EQUIVARIANT else name
         labels = {"system": system, "model": model, "variant": f"depth_{layers}", "seed": repetition}
-        rows += metric_rows({"gradient_variance_slope": ("1", decay)}, **labels)
+        rows += metric_rows(found, **labels)
     write_csv(temperature_path, pd.concat(tables, ignore_index=True))
     write_csv(gradients_path, gradients)
     write_csv(metrics_path, metric_table(rows))

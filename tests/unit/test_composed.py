@@ -1,0 +1,117 @@
+"""Models made of many circuits with shots and noise."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from qff.circuits import build_circuit
+from qff.config import ModelConfig
+from qff.data import read_frames
+from qff.engines.aer import AerEngine
+from qff.errors import UnsupportedOperation
+from qff.hardware.composed import MeasuredCircuits, measured, squared
+from qff.models import Potential, build_architecture
+from qff.report.hardware import hardware_tables
+from qff.report.published import read_numbers
+from qff.stages.composed import measure_composed
+from qff.systems import System
+
+LABELS = "results/published/reference/h2o.extxyz"
+POSITIONS = np.array([[[0, 0, 0], [0.97, 0, 0.1], [-0.25, 0.93, 0]]])
+ATOMS = {"cutoff_ang": 4.0, "radial": [[4.0, 0.8], [4.0, 1.4]], "heads": 2, "n_qubits": 2, "layers": 1}
+MODELS = {
+    "original": ("neighbour_pairs", {"form": "original", "layers": 1}),
+    "revised": ("neighbour_pairs", {"form": "revised", "layers": 1, "cutoff_ang": 3.0, "n_radial": 2}),
+    "atoms": ("atomic_circuits", ATOMS),
+    "hybrid": ("hybrid", {**ATOMS, "hidden": [3], "mixing": 2, "branch": "circuit"}),
+}
+
+
+def potential(study, kind, **settings):
+    model = ModelConfig(name="mine", label="mine", kind=kind, systems={"h2o": settings})
+    architecture = build_architecture(System("h2o", study.systems["h2o"]), model)
+    theta = np.random.default_rng(1).normal(0, 0.4, architecture.n_parameters)
+    empty = np.zeros(architecture.inputs(torch.tensor(POSITIONS)).values.shape[1])
+    return Potential(architecture, model, theta, empty, empty + 1, energy_shift=-2.0, energy_scale=3.0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_measured_circuits_without_shots_give_the_exact_forces(study, name):
+    model = potential(study, MODELS[name][0], **MODELS[name][1])
+    device, circuits = measured(model, np.random.default_rng(0))
+    for ours, exact in zip(device.energy_and_forces(POSITIONS), model.energy_and_forces(POSITIONS), strict=True):
+        np.testing.assert_allclose(ours, exact, rtol=0, atol=1e-8)
+    assert circuits.n_shifted > 0
+    circuits.shots = 100
+    noisy = device.energy_and_forces(POSITIONS)[1]
+    assert np.abs(noisy - model.energy_and_forces(POSITIONS)[1]).max() > 1e-4
+
+
+def test_circuits_of_a_force_call_are_counted(study):
+    """Two heads for each of three atoms; 2 qubits, (2 + 1) · 2 angles, each shifted both ways, in one basis."""
+    device, circuits = measured(potential(study, "atomic_circuits", **ATOMS), np.random.default_rng(0))
+    for _ in range(2):  # the same angles again are the same circuits
+        device.energy_and_forces(POSITIONS)
+        assert circuits.n_shifted == 2 * 3 * 2 * 6
+
+
+def test_squares_of_readouts():
+    assert dict(squared([("ZI", 0.5), ("IZ", 0.5)])) == {"II": 0.5, "ZZ": 0.5}
+    assert dict(squared([("XX", 2.0)])) == {"II": 4.0}
+
+
+@pytest.mark.parametrize("name", ["reuploading", "neighbour_pair"])
+def test_aer_has_the_same_mean_and_spread(name):
+    """300 values of 100 shots each: mean within 4 standard errors, a false alarm in 16,000; spread within 4 of its own."""
+    circuit = build_circuit(name, layers=1, **({"n_qubits": 3} if name == "reuploading" else {}))
+    angles = torch.tensor(np.random.default_rng(2).normal(size=(1, 1, circuit.n_features)))
+    ours = MeasuredCircuits(circuit, np.random.default_rng(3))
+    exact = float(ours(angles)[0])
+    ours.shots, repetitions = 100, 300
+    drawn = np.array([float(ours(angles)[0]) for _ in range(repetitions)])
+    engine = AerEngine(circuit, shots=100, seed=4)
+    counted = engine.evaluate(torch.zeros(1, 0).double(), angles.expand(1, repetitions, -1))[0][0].numpy()
+    for values in (drawn, counted):
+        assert abs(values.mean() - exact) < 4 * values.std() / np.sqrt(repetitions)
+    assert abs(np.log(drawn.std() / counted.std())) < 4 / np.sqrt(repetitions)
+
+
+def test_other_models_are_refused(study):
+    for kind, settings in (("nn", {"hidden": [3]}), ("hybrid", {**MODELS["hybrid"][1], "branch": "tanh"})):
+        with pytest.raises(UnsupportedOperation, match="'mine' is not made of circuits"):
+            measured(potential(study, kind, **settings), np.random.default_rng(0))
+
+
+def test_the_stage_measures_a_model(study, tmp_path):
+    model = potential(study, *MODELS["hybrid"][:1], **MODELS["hybrid"][1])
+    model.save(tmp_path / "model.safetensors")
+    frames = read_frames(LABELS, model.system.symbols)
+    splits = [{"train": [0, 1], "validation": [2], "test": list(range(3, 40))}]
+    assert len(frames) > 40
+    (tmp_path / "splits.json").write_text(json.dumps({"splits": splits}))
+    settings = {
+        "composed": {"models": {"mine": None}, "repetitions": 100},
+        "shots": {"counts": [1000, 100000]},
+        "noise": {"two_qubit": [1e-3], "readout": [0.01]},
+        "maps": {"line": 2},
+    }
+    measure_composed(
+        context={"profile": "test", "seed": 1, "code_digest": "0" * 64}, system="h2o",
+        config=study.systems["h2o"].model_dump(mode="json"), settings=settings, labels_path=LABELS,
+        splits_path=str(tmp_path / "splits.json"), model_path=str(tmp_path / "model.safetensors"), twin_paths=[],
+        timing_path=str(tmp_path / "timing.csv"), metrics_path=str(tmp_path / "metrics.csv"),
+        run_path=str(tmp_path / "run.json"),
+    )  # fmt: skip
+    table = read_numbers(tmp_path / "metrics.csv")
+    of = table.set_index(["quantity", "variant"]).value
+    for quantity in ("energy", "force"):
+        assert of[f"shot_exponent_{quantity}", ""] == pytest.approx(-0.5, abs=0.05)
+    assert of["circuits_force", ""] == 72
+    assert of["executions_force", ""] == 72 * of["shots_force", ""]
+    reached = of["standard_error_force_worst", "binomial_100000"] * np.sqrt(1e5 / of["shots_force", ""])
+    assert reached == pytest.approx(0.05, rel=0.02)
+    assert of["noise_error_force", "device_1_none"] > of["noise_error_force", "gates_0.001_none"] > 0
+    found = hardware_tables(table, ["mine"], {"mine": "mine"}, pd.read_csv(tmp_path / "timing.csv"), "metrics.csv")
+    assert [len(t.rows) for t in found] == [3, 9, 3, 2, 0, 0, 0]

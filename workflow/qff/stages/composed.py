@@ -1,0 +1,140 @@
+"""Stage 8c: models made of many circuits on a quantum computer: shots, noise, size, cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from qff.config import QuantumConfig, validate
+from qff.config.quantum import NoiseConfig
+from qff.data import read_frames
+from qff.engines.aer import AerEngine
+from qff.engines.coupling import coupling_map, transpiled_size
+from qff.engines.program import capture
+from qff.engines.qiskit import Template
+from qff.engines.shifts import EncodingShifts
+from qff.hardware.composed import MeasuredCircuits, measured
+from qff.hardware.cost import Targets, price
+from qff.jobs import progress
+from qff.metrics import metric_rows, metric_table
+from qff.models import Potential, load
+from qff.provenance import write_csv
+from qff.randomness import generator
+from qff.stages.common import Context, flat, read_splits, system_from
+from qff.stages.hardware import depth_of, force_time
+from qff.units import EV_IN_MEV
+
+
+def measure_composed(
+    *, context: dict, system: str, config: dict, settings: dict, labels_path: str, splits_path: str, model_path: str,
+    twin_paths: list[str], timing_path: str, metrics_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Standard errors against shots, errors with noise, transpiled size and cost of the first seed of one model."""
+    options = validate(QuantumConfig, settings, "quantum")
+    place, molecule = Context(**context), system_from(system, config)
+    frames = read_frames(labels_path, molecule.symbols)
+    test = frames.positions[read_splits(splits_path, len(frames))[0]["test"]]
+    record = place.record("quantum", [labels_path, splits_path, model_path, *twin_paths], system=system)
+    potential = load(model_path)
+    name = potential.model.name
+    labels = {"system": system, "model": name}
+    positions = test[: options.composed.frames]
+
+    device, circuits = measured(potential, generator(place.seed, "composed", system, name))
+    template = Template(EncodingShifts(capture(potential.architecture.circuit))).circuit
+    places = {"all_to_all": None} | {k: coupling_map(k, n, template.num_qubits) for k, n in options.maps.items()}
+    sizes = {where: transpiled_size(template, place) for where, place in places.items()}
+    errors, found = shot_errors(device, circuits, positions, depth_of(sizes), options)
+    rows = metric_rows(found, **labels)
+    for count, values in errors.items():
+        rows += metric_rows(values, **labels, variant=f"binomial_{count}")
+    for variant, values in noise_errors(
+        potential, positions, options.noise, found["circuits_force"][1], options
+    ).items():
+        rows += metric_rows(values, **labels, variant=variant)
+    for where, size in sizes.items():
+        rows += metric_rows({k: ("1", v) for k, v in size.items()}, **labels, variant=where)
+    times = {p.model.name: force_time(p, test) for p in (potential, *map(load, twin_paths))}
+    write_csv(timing_path, pd.DataFrame({"model": list(times), "force_call_ms": list(times.values())}))
+    write_csv(metrics_path, metric_table(rows))
+    record.add(
+        f"{name}-{system}-composed",
+        params={"device": options.noise.device.source, "shots": options.shots.counts, "maps": options.maps},
+        metrics=flat(found) | {f"{k}_{where}": v for where, size in sizes.items() for k, v in size.items()},
+        artifacts=[Path(metrics_path).name],
+        model=name,
+    )
+    record.write(run_path, [timing_path, metrics_path])
+
+
+def shot_errors(
+    device: Potential, circuits: MeasuredCircuits, positions: np.ndarray, depth: int, options: QuantumConfig
+) -> tuple[dict[int, dict[str, tuple[str, float]]], dict[str, tuple[str, float]]]:
+    """Standard errors and biases for every number of shots; fitted exponents and cost, from the largest number.
+
+    A model that is not linear in its expectation values is biased where the noise is not small.
+    """
+    exact_energy, exact_force = device.energy_and_forces(positions)
+    n_shifted = circuits.n_shifted // len(positions)
+    errors, sizes, worst = {}, [], None
+    for count in progress(options.shots.counts, "shots"):
+        circuits.shots = count
+        drawn = [device.energy_and_forces(positions) for _ in range(options.composed.repetitions)]
+        energies, forces = (np.array(x) for x in zip(*drawn, strict=True))
+        energy, force = energies.var(0, ddof=1), forces.var(0, ddof=1).reshape(len(positions), -1)
+        bias = energies.mean(0) - exact_energy
+        errors[count] = {
+            "standard_error_energy": ("meV", EV_IN_MEV * float(np.sqrt(energy.mean()))),
+            "standard_error_force": ("eV/Ang", float(np.sqrt(force.mean()))),
+            "standard_error_force_best": ("eV/Ang", float(np.sqrt(force.mean(0).min()))),
+            "standard_error_force_worst": ("eV/Ang", float(np.sqrt(force.mean(0).max()))),
+            "bias_energy": ("meV", EV_IN_MEV * float(np.sqrt((bias**2).mean()))),
+            "bias_force": ("eV/Ang", float(np.sqrt(((forces.mean(0) - exact_force) ** 2).mean()))),
+        }
+        sizes.append((energy.mean(), force.mean()))
+        worst = count * energy, count * force.max(1)
+    circuits.shots = None
+    slopes = 0.5 * np.polyfit(np.log(options.shots.counts), np.log(sizes), 1)[0]
+    targets = Targets(options.energy_error_ev, options.force_error_ev_per_ang)
+    found = {f"shot_exponent_{q}": ("1", float(s)) for q, s in zip(("energy", "force"), slopes, strict=True)}
+    found |= price(
+        np.ceil(worst[0] / targets.energy_ev**2), np.ceil(worst[1] / targets.force_ev_per_ang**2), n_shifted, depth,
+        options.noise.device.executions_per_second, options.dynamics.time_step_fs,
+    )  # fmt: skip
+    return errors, found
+
+
+def noise_errors(
+    potential: Potential, positions: np.ndarray, noise: NoiseConfig, n_shifted: float, options: QuantumConfig
+) -> dict[str, dict[str, tuple[str, float]]]:
+    """Root mean square errors that noise makes, without shots; of forces too, where they take few enough circuits."""
+    exact_energy, exact_force = potential.energy_and_forces(positions)
+    with_forces = n_shifted <= options.composed.aer_circuits
+    circuit, found = potential.architecture.circuit, {}
+    theta, axes = torch.zeros(1, 0, dtype=torch.float64), torch.eye(circuit.n_features, dtype=torch.float64)
+    cases = {
+        **{
+            f"gates_{p:g}": {"one_qubit": noise.one_qubit_fraction * p, "two_qubit": p} for p in noise.two_qubit
+        },
+        **{f"readout_{p:g}": {"readout": p} for p in noise.readout},
+        "device_1": noise.device.model_dump(include={"one_qubit", "two_qubit", "readout"}),
+    }  # fmt: skip
+    for name, model in progress(cases.items(), "noise"):
+        engine = AerEngine(circuit, noise=model, line=name == "device_1")
+
+        def run(angles, engine=engine):
+            if not with_forces:
+                return engine.evaluate(theta, angles)[0], torch.zeros_like(angles)
+            return engine.evaluate(theta, angles, axes.expand(*angles.shape[:2], -1, -1))
+
+        noisy = replace(potential, architecture=potential.architecture.with_circuits(run))
+        energies, forces = noisy.energy_and_forces(positions)
+        values = {"noise_error_energy": ("meV", EV_IN_MEV * float(np.sqrt(((energies - exact_energy) ** 2).mean())))}
+        if with_forces:
+            values["noise_error_force"] = ("eV/Ang", float(np.sqrt(((forces - exact_force) ** 2).mean())))
+        found[f"{name}_none"] = values
+    return found
