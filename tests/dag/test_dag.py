@@ -228,6 +228,7 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
     [
         ("full", []),
         ("freeze", []),
+        ("demonstration", []),
         ("electrolytes", ["electrolytes/lgps_565.extxyz", "electrolytes/ligeps_aimd_1200K.extxyz"]),
         ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
     ],
@@ -374,7 +375,9 @@ def test_rules_keep_the_house_order(file, name, body):
 
 
 def test_no_script_is_left_over():
-    assert {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")} == {SHARED.get(name, name) for _, name, _ in rules()}
+    assert {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")} == {
+        SHARED.get(name, name) for _, name, _ in rules()
+    }
 
 
 def test_no_job_but_tracking_imports_mlflow():
