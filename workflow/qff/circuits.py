@@ -187,7 +187,7 @@ def equivariant(
         for d in range(layers + 1):
             couplings = theta[n_alphas + n_couplings * (min(d, own_layers) - 1) :] if d else ()
             for k, pair in enumerate(even + odd if d else ()):
-                heisenberg(couplings[(k >= len(even)) if tied else k], pair)
+                heisenberg(couplings[k // len(even) if tied else k], pair)
             for q in range(n_qubits):
                 alpha, first = theta[d if tied else n_qubits * d + q], 3 * (q % neighbours)
                 VectorRotation(*(alpha * phi[first + k] for k in range(3)), wires=q)
