@@ -39,6 +39,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `electrolytes.yaml` | hybrid force field on published electrolytes; `QFF_DATA` names the folder that holds them |
 | `demonstration.yaml` | QNN-1 as the public demonstration of Le et al. has it, on our H₂O |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
+| `rmd17_ethanol.yaml` | a slice of it: our QNN and its twin on ethanol |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
