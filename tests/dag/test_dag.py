@@ -228,6 +228,8 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
     [
         ("full", []),
         ("freeze", []),
+        ("demonstration", []),
+        ("rmd17_ethanol", [f"rmd17/rmd17_ethanol_{s}_0{k}.npz" for s in ("train", "test") for k in range(1, 6)]),
         ("electrolytes", ["electrolytes/lgps_565.extxyz", "electrolytes/ligeps_aimd_1200K.extxyz"]),
         ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
         ("hybrid_ethane", []),

@@ -122,10 +122,27 @@ def test_given_elements_make_parameters_independent_of_the_molecule(build):
     assert center.shape == width.shape == values.shape[1:]
 
 
+def test_the_axes_of_a_large_molecule_carry_the_forces_of_its_distances():
+    symbols = "CCCOHHHHHHHHHH"
+    model = BehlerParrinello(molecule(symbols), {**DESCRIPTOR, "hidden": [3], "elements": ORGANIC})
+    rng = np.random.default_rng(3)
+    positions = torch.as_tensor(1.5 * np.indices((2, 3, 3)).reshape(3, -1).T[:14] + rng.normal(0, 0.1, (60, 14, 3)))
+    axes, distances = model.inputs(positions), model.along_distances(positions)
+    assert (axes.tangents.shape[1], distances.tangents.shape[1]) == (42, 91)
+    theta = torch.as_tensor(parameters(model))[None]
+    found = []
+    for inputs in (axes, distances):
+        f, df = model.evaluate(theta, inputs.select((None, ...)))
+        found.append((f, torch.einsum("sbk,bkax->sbax", df, inputs.directions)))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-11)
+    assert found[0][1].abs().max() > 1e-2
+
+
 def test_the_published_demonstration_has_its_parameters():
     settings = {"circuit": "equivariant", "n_qubits": 4, "layers": 6, "repetitions": 2, "tied": False}
     model = CentralAtom(molecule("OHH"), settings)
     assert model.n_parameters == 24 + 28
+    assert CentralAtom(molecule("OHH"), {**settings, "repeat_last": True}).n_parameters == 20 + 28
     theta = parameters(model)
     swapped = energies(model, theta, WATER[[0, 2, 1]][None])
     assert abs(swapped - energies(model, theta, WATER[None])) > 1e-3  # untied: atoms have parameters of their own
@@ -150,6 +167,11 @@ def test_the_published_demonstration_has_its_parameters():
         (
             lambda: CentralAtom(molecule("OHHH"), {"circuit": "equivariant", "n_qubits": 4, "layers": 1}),
             "takes 12 features; OHHH has the 9 components",
+        ),
+        (lambda: CentralAtom(molecule("OHH"), {"circuit": "kiss", "n_qubits": 6, "layers": 1}), "states no initial parameters"),
+        (
+            lambda: CentralAtom(molecule("OHH"), {"circuit": "equivariant", "n_qubits": 2, "layers": 1, "repeat_last": True}),
+            "leave no layer before the last",
         ),
     ],
 )  # fmt: skip

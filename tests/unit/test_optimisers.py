@@ -74,6 +74,16 @@ def test_every_member_finds_its_own_minimum(name, steps, tolerance):
     np.testing.assert_allclose(found.numpy(), np.arange(1, 5)[:, None] * np.ones(7), atol=tolerance)
 
 
+def test_adam_without_decay_keeps_its_step():
+    start, function = torch.zeros(1, 3, dtype=torch.float64), lambda theta: theta.sum(1)
+    moved = {}
+    for decay in ("cosine", "none"):
+        optimiser = OPTIMISERS["adam"](50, 0.05, decay)
+        moved[decay] = -advance(optimiser, optimiser.start(start), function, 50)[0]["theta"]
+    torch.testing.assert_close(moved["none"], torch.full_like(start, 50 * 0.05), rtol=1e-6, atol=0)
+    torch.testing.assert_close(moved["cosine"], torch.full_like(start, 24.5 * 0.05), rtol=1e-6, atol=0)
+
+
 def test_cobyla_finds_the_bottom_of_a_bowl():
     start = np.random.default_rng(2).normal(0, 1, (2, 5))
     found = minimise("cobyla", lambda theta: ((theta - 1.0) ** 2).sum(1), start, 300)

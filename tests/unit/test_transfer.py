@@ -76,8 +76,8 @@ def test_parameters_of_atoms_cannot_be_shared(parts):
         Mixture([parts[0][0], other])
 
 
-@pytest.mark.parametrize("seen", [["h2o", "h3o"], ["h2o"]])
-def test_the_stage(tmp_path, seen):
+def run_stage(tmp_path, seen, **training) -> pd.DataFrame:
+    """Numbers of the stage."""
     for name in SYSTEMS:
         (tmp_path / f"{name}.json").write_text(json.dumps({"splits": SPLITS}))
     train_jointly(
@@ -85,7 +85,7 @@ def test_the_stage(tmp_path, seen):
         systems=SYSTEMS,
         seen=seen,
         model=ENTRY,
-        training={"optimiser": "adam", "steps": 80, "batch": 6, "learning_rate": 0.1, "curve_points": 5},
+        training={"optimiser": "adam", "batch": 6, "curve_points": 5, **training},
         n_train=6,
         n_seeds=2,
         labels_paths=list(LABELS.values()),
@@ -93,7 +93,12 @@ def test_the_stage(tmp_path, seen):
         metrics_path=str(tmp_path / "metrics.csv"),
         run_path=str(tmp_path / "run.json"),
     )
-    table = pd.read_csv(tmp_path / "metrics.csv")
+    return pd.read_csv(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize("seen", [["h2o", "h3o"], ["h2o"]])
+def test_the_stage(tmp_path, seen):
+    table = run_stage(tmp_path, seen, steps=80, learning_rate=0.1)
     assert not (tmp_path / "checkpoint.safetensors").exists()
     variants = table.groupby("system").variant.unique().str[0].to_dict()
     assert variants == {name: "transfer_seen" if name in seen else "transfer_unseen" for name in SYSTEMS}
@@ -101,3 +106,12 @@ def test_the_stage(tmp_path, seen):
     assert skill["h2o"] > 0.2, skill  # learnt
     assert table.value.notna().all()
     assert len(json.loads((tmp_path / "run.json").read_text())["runs"]) == 2
+
+
+def test_of_several_starts_the_best_is_kept(tmp_path):
+    """Hardly trained, a potential is the start that validates best."""
+    untrained = {"steps": 1, "learning_rate": 1e-9}
+    tables = [run_stage(tmp_path, ["h2o"], **untrained, starts=k) for k in (1, 6)]
+    one, six = (t[(t.system == "h2o") & (t.quantity == "force_mae")].value.to_numpy() for t in tables)
+    assert len(one) == len(six) == 2
+    assert six.mean() < one.mean()

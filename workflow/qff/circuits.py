@@ -31,6 +31,7 @@ class Circuit:
         echo: angles (P,) at which every encoding undoes the one before, as refocusing pulses do in a spin echo, or
             None. Near them f starts as a slow function of the data, and training adds the frequencies it needs; near
             zero it starts with all encodings in line, as the fastest function the circuit can express.
+        start: published initial parameters (P,) from a random generator, or None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Circuit:
     n_features: int
     function: Callable[[Any, Any], Any]
     echo: tuple[float, ...] | None = None
+    start: Callable[[Any], list[float]] | None = None
 
 
 def circuit(builder: Callable[..., Circuit]) -> Callable[..., Circuit]:
@@ -144,7 +146,9 @@ def kiss(
 
 
 @circuit
-def equivariant(n_qubits: int, layers: int, repetitions: int = 1, tied: bool = True) -> Circuit:
+def equivariant(
+    n_qubits: int, layers: int, repetitions: int = 1, tied: bool = True, repeat_last: bool = False
+) -> Circuit:
     """SU(2)-invariant circuit of an atom's neighbours (Le et al., New J. Phys. 27, 023015, 2025).
 
     Qubit q carries neighbour q mod N of N = n_qubits/repetitions, with vector x = φ[3(q mod N) …]. Start: singlets on
@@ -154,6 +158,11 @@ def equivariant(n_qubits: int, layers: int, repetitions: int = 1, tied: bool = T
     Tied (a deviation from the source): one α and two couplings for a layer, readout the mean of σ_j·σ_k over all pairs,
     3D+1 parameters. Else, as in the authors' public demonstration for H2O, an α for every qubit and encoding and a
     coupling for every gate, readout σ_0·σ_1: 2 n D + n parameters, and no invariance under permutations once trained.
+    ``repeat_last`` gives the last layer the couplings of the one before: the demonstration numbers its layers from 1 in
+    arrays that end at D - 1, and JAX takes the last entry in place of one that is not there.
+
+    Initial parameters are the demonstration's: α = 1, and all couplings 0 but the first of every layer, one random
+    angle in 0 … 2π for all of them.
     """
     import pennylane as qml
 
@@ -163,30 +172,34 @@ def equivariant(n_qubits: int, layers: int, repetitions: int = 1, tied: bool = T
         raise ConfigError(f"circuit 'equivariant': n_qubits={n_qubits}: singlets need an even number of qubits")
     if repetitions < 1 or n_qubits % repetitions:
         raise ConfigError(f"circuit 'equivariant': repetitions={repetitions} does not divide n_qubits={n_qubits}")
+    if repeat_last and layers < 2:
+        raise ConfigError(f"circuit 'equivariant': repeat_last: layers={layers} leave no layer before the last")
     neighbours = n_qubits // repetitions
     even = [(q, q + 1) for q in range(0, n_qubits, 2)]
     odd = [(q, (q + 1) % n_qubits) for q in range(1, n_qubits, 2)] if n_qubits > 2 else []
     n_alphas = (layers + 1) * (1 if tied else n_qubits)
+    n_couplings = 2 if tied else len(even) + len(odd)  # of a layer
+    own_layers = layers - repeat_last
 
     def function(theta, phi):
-        alphas, couplings = iter(theta[:n_alphas]), iter(theta[n_alphas:])
         for pair in even:
             singlet(pair)
         for d in range(layers + 1):
-            for pairs in (even, odd) if d else ():
-                shared = next(couplings) if tied else None
-                for pair in pairs:
-                    heisenberg(shared if tied else next(couplings), pair)
-            shared = next(alphas) if tied else None
+            couplings = theta[n_alphas + n_couplings * (min(d, own_layers) - 1) :] if d else ()
+            for k, pair in enumerate(even + odd if d else ()):
+                heisenberg(couplings[k // len(even) if tied else k], pair)
             for q in range(n_qubits):
-                alpha, first = shared if tied else next(alphas), 3 * (q % neighbours)
+                alpha, first = theta[d if tied else n_qubits * d + q], 3 * (q % neighbours)
                 VectorRotation(*(alpha * phi[first + k] for k in range(3)), wires=q)
         pairs = list(combinations(range(n_qubits), 2)) if tied else [(0, 1)]
         words = [p(i) @ p(j) for i, j in pairs for p in (qml.PauliX, qml.PauliY, qml.PauliZ)]
         return qml.expval(qml.dot([1 / len(pairs)] * len(words), words))
 
-    n_couplings = layers * (2 if tied else len(even) + len(odd))
-    return Circuit("equivariant", n_qubits, n_alphas + n_couplings, 3 * neighbours, function)
+    def start(rng):
+        return [1.0] * n_alphas + own_layers * [rng.uniform(0, 2 * math.pi), *[0.0] * (n_couplings - 1)]
+
+    n_parameters = n_alphas + own_layers * n_couplings
+    return Circuit("equivariant", n_qubits, n_parameters, 3 * neighbours, function, start=start)
 
 
 @circuit

@@ -37,7 +37,9 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `freeze.yaml` | recomputes the frozen reference labels (`make freeze`) |
 | `imported.yaml` | the published H₂O set; `QFF_DATA` names the folder that holds it |
 | `electrolytes.yaml` | hybrid force field on published electrolytes; `QFF_DATA` names the folder that holds them |
+| `demonstration.yaml` | QNN-1 as the public demonstration of Le et al. has it, on our H₂O |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
+| `rmd17_ethanol.yaml` | a slice of it: our QNN and its twin on ethanol |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `hybrid_ethane.yaml` | the architecture draft on ethane, whose frozen labels (MP2) are part of this repository |
 | `ablations.yaml` | equivariant and atomic QNNs of ethanol, and the circuit on amplitudes, without their quantum part |
@@ -81,9 +83,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `fourier` | `functions` | | cosines and sines of the circuit's lowest frequencies, the constant included; else as `qnn` |
 | `random_circuit` | `functions` | | observables that are read out, the constant included; else as `qnn`, whose initial angles stay |
 | | `draw` | 0 | another number, other random angles and observables |
-| `central_atom` | `circuit` | | as `qnn`; its features are the vectors (Å) from the first atom to the others |
-| | `initial_center` | 0 | mean of the initial parameters |
-| | `initial_spread` | 0.1 | standard deviation of the initial parameters |
+| `central_atom` | `circuit` | | as `qnn`; its features are the vectors (bohr) from the first atom to the others |
 | `neighbour_pairs` | `form` | | original or revised equivariant QNN |
 | | `layers` | | D; there are D+1 encodings |
 | | `elements` | those of the system | elements that have parameters, in order |

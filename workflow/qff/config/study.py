@@ -93,7 +93,7 @@ class ReferenceConfig(Strict):
 class TrainingConfig(Strict):
     optimiser: Literal["adam", "bfgs", "cobyla", "kalman", "levenberg_marquardt"] = Field(
         default="bfgs",
-        description="adam (cosine decay), bfgs (dense quasi-Newton), cobyla (no gradient), kalman (extended "
+        description="adam, bfgs (dense quasi-Newton), cobyla (no gradient), kalman (extended "
         "Kalman filter) or levenberg_marquardt (damped natural gradient).",
     )
     steps: PositiveInt = Field(
@@ -111,6 +111,9 @@ class TrainingConfig(Strict):
         default=1, description="Initial parameters per seed; of the trained ones, those that validate best are kept."
     )
     learning_rate: Positive = Field(default=0.01, description="Initial step of adam.")
+    decay: Literal["cosine", "none"] = Field(
+        default="cosine", description="How the step of adam falls: along a cosine to zero, or not at all."
+    )
     batch: PositiveInt | None = Field(
         default=None, description="Frames that a step of adam sees, all of them in turn; null: all at once."
     )

@@ -34,6 +34,15 @@ class Inputs:
             tangents=self.tangents / width[..., None, None, :],
         )
 
+    def along_axes(self) -> Inputs:
+        """The same response along the 3A Cartesian axes: less where there are more directions than these."""
+        axes = torch.eye(self.directions[0, 0].numel(), dtype=self.values.dtype)
+        return Inputs(
+            self.values,
+            self.directions.flatten(-2).mT @ self.tangents,
+            axes.unflatten(-1, (-1, 3)).expand(*self.values.shape[:-1], -1, -1, -1),
+        )
+
     def select(self, index) -> Inputs:
         """Frames ``index``: (n,), or (S, n) to draw a set of frames per ensemble member."""
         return Inputs(self.values[index], self.tangents[index], self.directions[index])

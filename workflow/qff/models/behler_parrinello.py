@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ from qff.symmetry.functions import WIDE
 from qff.symmetry.molecule import MoleculeDescriptor
 from qff.units import BOHR_IN_ANG
 
+MANY_DISTANCES = 2  # more distances than this multiple of 3A are many: from 14 atoms on
+_FRAMES_AT_ONCE = 50  # whose derivatives along all distances are held
 _DESCRIPTOR = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "angular", "elements"}
 
 
@@ -86,7 +89,17 @@ class BehlerParrinello(Architecture):
         return np.ones(len(positions), dtype=bool)
 
     def inputs(self, positions):
-        """Symmetry functions of all atoms and their derivatives along the interatomic distances."""
+        """Symmetry functions of all atoms and their derivatives, along the interatomic distances.
+
+        A large molecule has many more distances than Cartesian components: there, along these, which takes less memory.
+        """
+        if len(self.descriptor.pairs) <= MANY_DISTANCES * positions[0].numel():
+            return self.along_distances(positions)
+        parts = [self.along_distances(part).along_axes() for part in positions.split(_FRAMES_AT_ONCE)]
+        return Inputs(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Inputs)))
+
+    def along_distances(self, positions: torch.Tensor) -> Inputs:
+        """Symmetry functions of geometries (B, A, 3) in Å and their derivatives along the distances."""
         values, slopes, directions = self.descriptor(positions.detach() / BOHR_IN_ANG)
         return Inputs(values, slopes / BOHR_IN_ANG, directions)
 

@@ -10,28 +10,27 @@ from qff.engines import build_engine
 from qff.errors import ConfigError
 from qff.models.architecture import Inputs
 from qff.models.qnn import CircuitArchitecture
+from qff.units import BOHR_IN_ANG
 
 
 class CentralAtom(CircuitArchitecture):
-    """E = shift + scale ⟨O⟩(x_1 … x_N), x_k the vectors in Å from the first atom to the others.
+    """E = shift + scale ⟨O⟩(x_1 … x_N), x_k the vectors in bohr from the first atom to the others.
 
     The invariance under rotations is that of the circuit; the number of its qubits grows with the molecule, and its
-    parameters belong to this molecule.
+    parameters belong to this molecule. They start as the circuit states.
 
     Settings, beside the keyword arguments of the circuit:
         circuit: its name.
-        initial_center: mean of all initial parameters.
-        initial_spread: their standard deviation.
     """
 
     def __init__(self, system, settings):
         super().__init__(system, settings)
         options = dict(settings)
         options.pop("output_range", None)
-        self._spread = float(options.pop("initial_spread", 0.1))
-        self._center = float(options.pop("initial_center", 0.0))
         engine = options.pop("engine", "batched")
         self.circuit = build_circuit(options.pop("circuit"), **options)
+        if self.circuit.start is None:
+            raise ConfigError(f"circuit '{self.circuit.name}' states no initial parameters; use 'equivariant'")
         neighbours = len(system.symbols) - 1
         if self.circuit.n_features != 3 * neighbours:
             raise ConfigError(
@@ -48,13 +47,13 @@ class CentralAtom(CircuitArchitecture):
         return np.ones(len(positions), dtype=bool)
 
     def initial_parameters(self, rng):
-        return rng.normal(self._center, self._spread, self.n_parameters)
+        return np.array(self.circuit.start(rng))
 
     def inputs(self, positions):
-        vectors = positions.detach()[:, 1:] - positions.detach()[:, :1]
+        vectors = (positions.detach()[:, 1:] - positions.detach()[:, :1]) / BOHR_IN_ANG
         n = vectors[0].numel()
         axes = torch.eye(n, dtype=positions.dtype).unflatten(1, (-1, 3))  # (K, N, 3)
         directions = torch.cat([-axes.sum(1, keepdim=True), axes], 1)
-        tangents = torch.eye(n, dtype=positions.dtype)
+        tangents = torch.eye(n, dtype=positions.dtype) / BOHR_IN_ANG
         frames = len(positions)
         return Inputs(vectors.flatten(1), tangents.expand(frames, -1, -1), directions.expand(frames, -1, -1, -1))

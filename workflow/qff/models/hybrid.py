@@ -124,8 +124,8 @@ class Hybrid(BehlerParrinello):
         parts = theta.split([int(np.prod(s)) for s in self.shapes.values()], 1)
         return {k: p.unflatten(1, s) for (k, s), p in zip(self.shapes.items(), parts, strict=True)}
 
-    def inputs(self, positions):
-        inputs = super().inputs(positions)
+    def along_distances(self, positions):
+        inputs = super().along_distances(positions)
         if self._bonds is None:
             return inputs
         values, slopes = self._bonds(positions.detach())

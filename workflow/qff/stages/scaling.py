@@ -9,11 +9,11 @@ from qff.config.points import PERMUTED
 from qff.controls import permuted_labels
 from qff.data import read_frames
 from qff.evaluation import centred_energy_errors, errors, predictions
-from qff.metrics import metric_rows, metric_table
+from qff.metrics import metric_table
 from qff.models import build_architecture
 from qff.provenance import write_csv
 from qff.randomness import generator
-from qff.stages.common import Context, flat, read_splits, system_from
+from qff.stages.common import Context, read_splits, record_seed, system_from
 from qff.training.ensemble import build_ensemble, initial_ensemble
 from qff.training.loop import finish
 from qff.units import EV_IN_MEV
@@ -33,10 +33,10 @@ def train_size(
     settings = validate(TrainingConfig, training, "training")
     frames = read_frames(labels_path, molecule.symbols)
     splits = read_splits(splits_path, len(frames))[:n_seeds]
-    seen, parts = frames, splits
+    seen, splits_seen = frames, splits
     if variant == PERMUTED:
-        seen, parts = permuted_labels(frames, splits, n_train, generator(place.seed, variant, system, n_train))
-    ensemble = build_ensemble(architecture, seen, parts, n_train)
+        seen, splits_seen = permuted_labels(frames, splits, n_train, generator(place.seed, variant, system, n_train))
+    ensemble = build_ensemble(architecture, seen, splits_seen, n_train)
     checkpoint = Path(run_path).parent / "checkpoint.safetensors"
     initial = initial_ensemble(architecture, place.seed, entry.name, len(splits), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint)
@@ -45,27 +45,21 @@ def train_size(
         "scaling", [labels_path, splits_path], system=system, model=entry.name, role=entry.role, variant=variant
     )
     for seed, potential in enumerate(ensemble.potentials(entry, result.parameters)):
-        metrics = {}
-        for part, labelled, index in (
-            ("train", seen, parts[seed]["train"][:n_train]),
-            ("test", frames, splits[seed]["test"]),
-        ):
-            found = _errors(predictions(potential, labelled, index), frames.symbols)
-            labels = {"system": system, "model": entry.name, "variant": variant, "n_train": n_train, "seed": seed}
-            rows += metric_rows(found, **labels, split=part)
-            metrics |= {f"{part}_{k}": v for k, v in flat(found).items()}
-        record.add(
+        parts = (("train", seen, splits_seen[seed]["train"][:n_train]), ("test", frames, splits[seed]["test"]))
+        rows += record_seed(
+            record,
             f"{entry.name}-{system}-{variant}-n{n_train}-s{seed}",
-            params={
-                **ensemble.describe(settings),
-                **architecture.describe(),
-                "seed": seed,
-                "n_train": n_train,
-                "variant": variant,
+            {**ensemble.describe(settings), **architecture.describe(), "variant": variant},
+            result,
+            seed=seed,
+            n_train=n_train,
+            errors={
+                part: (
+                    {"system": system, "variant": variant, "split": part},
+                    _errors(predictions(potential, labelled, index), frames.symbols),
+                )
+                for part, labelled, index in parts
             },
-            metrics={**metrics, "best_step": int(result.best_step[seed]), "training_seconds": result.seconds},
-            seed=str(seed),
-            n_train=str(n_train),
         )
     write_csv(metrics_path, metric_table(rows))
     record.write(run_path, [metrics_path])

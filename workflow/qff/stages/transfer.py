@@ -10,12 +10,11 @@ from qff.config import ModelConfig, TrainingConfig, validate
 from qff.config.points import TRANSFER_SEEN, TRANSFER_UNSEEN
 from qff.data import LabelledFrames, read_frames
 from qff.evaluation import centred_energy_errors, errors, predictions
-from qff.metrics import metric_rows, metric_table
+from qff.metrics import metric_table
 from qff.models import Potential, build_architecture
 from qff.provenance import write_csv
-from qff.randomness import generator
-from qff.stages.common import Context, flat, read_splits, system_from
-from qff.training.ensemble import build_ensemble
+from qff.stages.common import Context, read_splits, record_seed, system_from
+from qff.training.ensemble import build_ensemble, initial_ensemble
 from qff.training.joint import joint_ensemble
 from qff.training.loop import finish
 
@@ -37,38 +36,28 @@ def train_jointly(
     architectures = {name: build_architecture(molecule, entry) for name, molecule in molecules.items()}
     ensemble = joint_ensemble([build_ensemble(architectures[n], frames[n], splits[n], n_train) for n in seen])
     checkpoint = Path(run_path).parent / "checkpoint.safetensors"
-    initial = np.array(
-        [
-            [ensemble.architecture.initial_parameters(generator(place.seed, "transfer", entry.name, seed))]
-            for seed in range(n_seeds)
-        ]
-    )
+    initial = initial_ensemble(ensemble.architecture, place.seed, entry.name, len(ensemble.scale), settings.starts)
     result = ensemble.train(initial, settings, checkpoint=checkpoint)
     record = place.record("transfer", [*labels_paths, *splits_paths], model=entry.name, role=entry.role)
     rows = []
     for seed, theta in enumerate(result.parameters):
-        metrics = {}
+        found = {}
         for name, architecture in architectures.items():
             none, one = np.zeros(1), np.ones(1)
-            scale = float(ensemble.scale[seed])
-            potential = Potential(architecture, entry, theta, none, one, 0.0, scale)
-            found = _errors(potential, frames[name], splits[name][seed]["test"])
+            potential = Potential(architecture, entry, theta, none, one, 0.0, float(ensemble.scale[seed]))
             variant = TRANSFER_SEEN if name in seen else TRANSFER_UNSEEN
-            labels = {"system": name, "model": entry.name, "variant": variant, "n_train": n_train, "seed": seed}
-            rows += metric_rows(found, **labels, split="test")
-            metrics |= {f"{name}_{k}": v for k, v in flat(found).items()}
-        record.add(
+            found[name] = (
+                {"system": name, "variant": variant, "split": "test"},
+                _errors(potential, frames[name], splits[name][seed]["test"]),
+            )
+        rows += record_seed(
+            record,
             f"{entry.name}-{'+'.join(seen)}-n{n_train}-s{seed}",
-            params={
-                **ensemble.describe(settings),
-                **ensemble.architecture.describe(),
-                "seed": seed,
-                "n_train": n_train,
-                "seen": "+".join(seen),
-            },
-            metrics={**metrics, "best_step": int(result.best_step[seed]), "training_seconds": result.seconds},
-            seed=str(seed),
-            n_train=str(n_train),
+            {**ensemble.describe(settings), **ensemble.architecture.describe(), "seen": "+".join(seen)},
+            result,
+            seed=seed,
+            n_train=n_train,
+            errors=found,
         )
     write_csv(metrics_path, metric_table(rows))
     record.write(run_path, [metrics_path])

@@ -24,8 +24,8 @@ class Cobyla(Optimiser):
 
     uses_gradient = False
 
-    def __init__(self, steps, learning_rate):
-        super().__init__(steps, learning_rate)
+    def __init__(self, *settings):
+        super().__init__(*settings)
         self._searches: list[_Search] = []
 
     def start(self, theta):

@@ -23,7 +23,7 @@ class Descent:
     """Minimisation of the loss: one step is one evaluation of loss and gradient, on all frames or on the next batch."""
 
     def __init__(self, architecture, training, shift, scale, config):
-        self._optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate)
+        self._optimiser = OPTIMISERS[config.optimiser](config.steps, config.learning_rate, config.decay)
         self.start, self.current = self._optimiser.start, self._optimiser.current
         self._architecture, self._training, self._config = architecture, training, config
         self._shift, self._scale = shift, scale

@@ -46,7 +46,9 @@ class Ensemble:
         starts = initial.shape[1]
         if on_curve := options.get("on_curve"):
             options["on_curve"] = lambda curves: on_curve(_best_starts(curves, starts)[0])
-        repeated = self._select(torch.arange(len(initial)).repeat_interleave(starts))
+        repeated = self  # copies of the data are the largest part of a job's memory
+        if starts > 1:
+            repeated = self._select(torch.arange(len(initial)).repeat_interleave(starts))
         result = train(self.architecture, initial.reshape(-1, initial.shape[2]), *repeated._task(config), **options)
         curves, chosen = _best_starts(result.curves, starts)
         return TrainingResult(result.parameters[chosen], result.best_step[chosen], curves, result.seconds)

@@ -21,8 +21,8 @@ class Optimiser(ABC):
 
     uses_gradient = True  # if not, ``tell`` gets None for it
 
-    def __init__(self, steps: int, learning_rate: float):
-        self.steps, self.learning_rate = steps, learning_rate
+    def __init__(self, steps: int, learning_rate: float, decay: str = "cosine"):
+        self.steps, self.learning_rate, self.decay = steps, learning_rate, decay
 
     @abstractmethod
     def start(self, theta: torch.Tensor) -> State:
@@ -45,7 +45,7 @@ class Optimiser(ABC):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015) with cosine decay of the step to zero."""
+    """Adam (Kingma & Ba 2015) with cosine decay of the step to zero, or none."""
 
     def start(self, theta):
         zero = torch.zeros_like(theta)
@@ -59,7 +59,8 @@ class Adam(Optimiser):
         gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
         mean = 0.9 * state["mean"] + 0.1 * gradient
         square = 0.999 * state["square"] + 0.001 * gradient**2
-        rate = self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        spent = step / self.steps if self.decay == "cosine" else 0.0
+        rate = self.learning_rate * 0.5 * (1 + math.cos(math.pi * spent))
         move = (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
         return {
             "theta": state["theta"] - rate * move,
