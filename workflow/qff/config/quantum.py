@@ -112,7 +112,7 @@ class ComposedConfig(Strict):
         description="Models that the study trains, each with the classical one whose time is shown beside.",
     )
     frames: PositiveInt = Field(default=1, description="Test frames.")
-    repetitions: Annotated[int, Field(ge=10)] = Field(default=50, description="Estimates a standard error is from.")
+    repetitions: Annotated[int, Field(ge=10)] = Field(default=400, description="Estimates a standard error is from.")
     aer_circuits: PositiveInt = Field(
         default=3000, description="Circuits of a frame up to which Aer also runs those of forces, with noise."
     )

@@ -156,9 +156,11 @@ class AerEngine:
             if not compiled:
                 return transpile(what, optimization_level=0, seed_transpiler=0)
             place = coupling_map("line", circuit.num_qubits, circuit.num_qubits) if line else None
-            return transpile(
+            found = transpile(
                 what, basis_gates=BASIS_GATES, coupling_map=place, optimization_level=1, seed_transpiler=0
             )
+            found.global_phase = 0  # of no effect; as a function of free angles Aer cannot bind it
+            return found
 
         if self.shots is not None:
             return [ready(measured(circuit, [self._terms[t][0] for t in group])) for group in self._groups]
