@@ -13,7 +13,8 @@ from qff.evaluation import centred_energy_errors, errors, predictions
 from qff.metrics import metric_table
 from qff.models import Potential, build_architecture
 from qff.provenance import write_csv
-from qff.stages.common import Context, read_splits, record_seed, system_from
+from qff.stages.common import Context, read_splits, system_from
+from qff.stages.seeds import record_seed
 from qff.training.ensemble import build_ensemble, initial_ensemble
 from qff.training.joint import joint_ensemble
 from qff.training.loop import finish
