@@ -243,7 +243,9 @@ def of_materials(file, jobs=("fit", "dynamics", "cost")):
 
 def timed():
     """Tables of what depends on the clock, kept out of the other numbers."""
-    hybrid = [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
+    hybrid = (
+        [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
+    )
     return hybrid + of_materials("metrics.csv", ("cost",))
 
 
