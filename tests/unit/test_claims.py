@@ -511,7 +511,7 @@ def test_the_claims_on_circuits_refer_to_what_is_measured(study):
 def test_the_claims_on_scaling_refer_to_what_is_measured(study):
     """What the stage writes, of models and systems of the sweeps."""
     swept = [p for path in Path("config/sweeps").glob("*.tsv") for p in read_sweep(path)]
-    systems = {p.system.replace("ethanol_rmd17", "ethanol") for p in swept}
+    systems = {p.system for p in swept}
     models = {p.model for p in swept}
     errors_of = {"energy_mae", "energy_mae_centred", "force_mae", "energy_to_force_mae", "energy_rmse", "force_rmse"}
     claims = {k: c for k, c in load_claims("config/claims.yaml").items() if k.startswith("nishi.")}
