@@ -162,6 +162,13 @@ def test_bad_tables(change, message):
         curve_of(change(table()))
 
 
+def test_training_errors_may_be_zero():
+    exact = table().assign(value=[1.0, 0.0, 1.0, 1.0])
+    assert curve_of(exact, fitted=False).errors.min() == 0
+    with pytest.raises(DataError, match="error -1.0 of seed 0"):
+        curve_of(exact.assign(value=[1.0, -1.0, 1.0, 1.0]), fitted=False)
+
+
 def test_data_limit_the_error_where_the_train_error_is_below_half_of_it():
     test = flat_curve(10.0, SIZES[:3])
     train = Curve(SIZES[:3], np.array([[1.0, 4.9, 5.1]]), np.zeros(1, int))

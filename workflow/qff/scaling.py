@@ -57,8 +57,12 @@ class Curve:
         return Curve(self.sizes[chosen], errors[present], self.folds[present])
 
 
-def curve_of(table: pd.DataFrame) -> Curve:
+def curve_of(table: pd.DataFrame, fitted: bool = True) -> Curve:
     """Learning curve from columns seed, n_train, value and, where there are published splits, fold.
+
+    Args:
+        fitted: a law is to be fitted, to logarithms. Errors on training frames are only compared and may be zero: a
+            network of 49 parameters goes exactly through five energies and forces.
 
     Raises:
         DataError: no numbers, fewer than two sizes, several numbers of a seed at a size, or errors that are not
@@ -68,7 +72,8 @@ def curve_of(table: pd.DataFrame) -> Curve:
     where = f"learning curve{' of ' if where else ''}{where}"
     if table.duplicated(["seed", "n_train"]).any():
         raise DataError(f"{where}: several numbers of one seed at one size; name variant and split")
-    bad = table[~(table.value > 0) | ~np.isfinite(table.value.astype(float))]
+    possible = table.value > 0 if fitted else table.value >= 0
+    bad = table[~possible | ~np.isfinite(table.value.astype(float))]
     if len(bad):
         first = bad.iloc[0]
         raise DataError(

@@ -90,7 +90,8 @@ def laws(group: pd.DataFrame, quantity: str, rng: np.random.Generator) -> list[d
     curve = points[points.variant == LEARNING_CURVE]
     if curve.n_train.nunique() < 2:
         return []
-    train, test = (scaling.curve_of(curve[curve.split == part]) for part in ("train", "test"))
+    train = scaling.curve_of(curve[curve.split == "train"], fitted=False)
+    test = scaling.curve_of(curve[curve.split == "test"])
     found = {"range": "all", **scaling.fit(test, rng)}
     once, twice = (points[(points.variant == v) & (points.split == "test")] for v in (LEARNING_CURVE, DOUBLED))
     change = scaling.change_by_steps(once, twice)
