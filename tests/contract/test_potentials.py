@@ -119,7 +119,7 @@ def test_forces_are_the_derivative(case):
     potential, positions = case
     positions = positions[:3]
     _, forces = potential.energy_and_forces(positions)
-    h = 1.25e-4
+    h = 6.25e-5
     moves = h * np.eye(positions[0].size).reshape(-1, 1, *positions[0].shape)  # (3A, 1, A, 3)
     moved = np.stack([positions + k * moves for k in (-2, -1, 1, 2)])
     energies, _ = potential.energy_and_forces(moved.reshape(-1, *positions[0].shape))

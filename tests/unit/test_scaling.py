@@ -165,7 +165,7 @@ def test_bad_tables(change, message):
 def test_training_errors_may_be_zero():
     exact = table().assign(value=[1.0, 0.0, 1.0, 1.0])
     assert curve_of(exact, fitted=False).errors.min() == 0
-    with pytest.raises(DataError, match="error -1.0 of seed 0"):
+    with pytest.raises(DataError, match=r"error -1\.0 of seed 0"):
         curve_of(exact.assign(value=[1.0, -1.0, 1.0, 1.0]), fitted=False)
 
 

@@ -46,7 +46,9 @@ def decisive(rows: pd.DataFrame) -> pd.Series:
 
 
 def found(row: pd.Series) -> str:
-    """Estimate and interval of a measure, with its unit."""
+    """Estimate and interval of a measure, with its unit; a dash where there is no number."""
+    if pd.isna(row.ours):
+        return "–"
     return with_unit(f"{number(row.ours)} {interval(row.ci_low, row.ci_high)}", row.unit)
 
 
