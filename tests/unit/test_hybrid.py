@@ -155,7 +155,7 @@ def test_bond_features_are_smooth_and_end_at_the_cutoff():
     [
         ({"bonds": {}}, "hold no 'bonds'"),
         ({"bond_cutoff_ang": 3.5}, "before bond_cutoff_ang 3.5"),
-        ({"branch": "quantum"}, "known are circuit, tanh, random, none"),
+        ({"branch": "quantum"}, "known are circuit, separable, tanh, cosine, random, none"),
         ({"mixing": 0}, "at least one neuron"),
         ({"depth": 2}, "unknown settings of a Hybrid model: depth"),
     ],
