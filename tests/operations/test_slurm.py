@@ -30,6 +30,7 @@ pytestmark = [
 ]
 # Of this one machine: a partition, short intervals, and memory that it has.
 HERE = ["--default-resources", "slurm_partition=main", "mem_mb=attempt*1000", "runtime=attempt*30"]
+HERE += ["--group-components", "evaluation=2", "points=2", "figures=2"]  # a larger group never fits on two cores
 HERE += ["--latency-wait", "10", "--slurm-init-seconds-before-status-checks", "3", "--jobs", "2"]
 
 
