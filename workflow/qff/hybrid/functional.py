@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from qff.data import read_frames
-from qff.errors import DataError, LabelError, QffError
+from qff.errors import DataError, LabelError
+from qff.hybrid.command import print_record
 from qff.jobs import progress
 from qff.provenance import text_digest, versions, write_json
 from qff.randomness import generator
@@ -145,12 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", help="part of a frozen set, such as thermal")
     parser.add_argument("--folder", type=Path, required=True, help="where finished frames are kept")
     options = parser.parse_args(arguments)
-    try:
-        print(json.dumps(records(options.set, options.frames, options.basis, options.folder, options.part), indent=1))
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return print_record(lambda: records(options.set, options.frames, options.basis, options.folder, options.part))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ apart, which AMBER scales down. Charges: one number, fitted to the potential tha
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from itertools import combinations, product
 from pathlib import Path
@@ -20,7 +19,8 @@ import numpy as np
 import torch
 
 from qff.data import read_frames
-from qff.errors import DataError, QffError
+from qff.errors import DataError
+from qff.hybrid.command import print_record
 from qff.hybrid.functional import errors_of
 from qff.units import BOHR_IN_ANG, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
@@ -149,12 +149,8 @@ def record(path: Path) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path, help="labelled frames of ethane (a frozen set of this repository)")
-    try:
-        print(json.dumps(record(parser.parse_args(arguments).set), indent=1))
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    options = parser.parse_args(arguments)
+    return print_record(lambda: record(options.set))
 
 
 if __name__ == "__main__":
