@@ -80,8 +80,8 @@ compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger
 	$(BIN)/python -m qff.reference.compare h3o --qm22 "$(QFF_DATA)/qm22/hydronium_1000.extxyz"
 
 verify-published: $(BIN)/.installed  ## judge the committed record again from its files; fails on any contradiction
-	$(BIN)/python -m qff.verify results/published
-	$(BIN)/python -m qff.verify results/published/imported
+	@for claims in results/published/claims.csv results/published/*/claims.csv; do \
+		$(BIN)/python -m qff.verify $${claims%/claims.csv} || failed=1; done; test -z "$$failed"
 
 compare: $(BIN)/.installed  ## two runs, number by number (A=results/published B=results/study)
 	$(BIN)/python -m qff.compare $(or $(A),results/published) $(or $(B),results/study) $(if $(TABLE),--table $(TABLE))
@@ -89,8 +89,8 @@ compare: $(BIN)/.installed  ## two runs, number by number (A=results/published B
 crate: $(BIN)/.installed-crate  ## a finished study as a Workflow Run RO-Crate (PROFILE=study)
 	$(BIN)/python -m qff.crate results/$(or $(PROFILE),study)
 
-publish: $(BIN)/.installed  ## make the finished study the published record
-	$(BIN)/python -m qff.publish results/study
+publish: $(BIN)/.installed  ## make the finished study the published record (an overlay's beside it: PROFILE=imported)
+	$(BIN)/python -m qff.publish results/$(or $(PROFILE),study) results/published$(patsubst %,/%,$(filter-out study,$(PROFILE)))
 	$(BIN)/python -m qff.readme
 
 bench: $(BIN)/.installed-bench  ## time the circuit engine against other simulators (WORKLOADS="W1 W2", all by default)

@@ -26,7 +26,7 @@ from qff.report.numbers import interval, median_range, number
 from qff.report.published import config_changes, differences, number_changes, read_numbers
 from qff.report.reference import reference_tables
 from qff.report.tables import capacity_table
-from qff.report.words import answer, decisive, paper
+from qff.report.words import answer, badge, decisive, paper
 from qff.stages.claims import judge_claims
 from qff.stages.report import build_report
 
@@ -398,6 +398,19 @@ def test_readme_table_follows_the_record(published, tmp_path, monkeypatch, capsy
     claims.loc[0, ["measure_verdict", "verdict"]] = "inconclusive"
     claims.to_csv(published / "claims.csv", index=False)
     assert readme.main(["--check"]) == 1
+
+
+def test_readme_table_has_the_verdict_of_an_overlay_where_the_study_has_none(published, monkeypatch):
+    claims = pd.read_csv(published / "claims.csv")
+    overlay = published / "ablations"
+    (overlay / "figures").mkdir(parents=True)
+    claims.to_csv(overlay / "claims.csv", index=False)
+    assert "`ablations`" not in readme.block(published / "claims.csv")
+    claim, verdict = claims.claim_id[0], claims.verdict[0]
+    claims.loc[claims.claim_id == claim, ["measure_verdict", "verdict"]] = "not_tested"
+    claims.to_csv(published / "claims.csv", index=False)
+    (row,) = (line for line in readme.block(published / "claims.csv").splitlines() if "`ablations`" in line)
+    assert badge(verdict) in row
 
 
 def test_readme_without_markers_is_refused(tmp_path, monkeypatch, capsys):

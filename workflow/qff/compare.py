@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from qff.command import reported
 from qff.config import read_yaml
-from qff.errors import DataError, QffError
+from qff.errors import DataError
 from qff.provenance import write_csv
 from qff.report.numbers import number
 from qff.report.published import KEY, claim_changes, config_changes, number_changes, read_numbers
@@ -80,6 +81,7 @@ def summary(folders: tuple[Path, Path], table: pd.DataFrame, verdicts: pd.DataFr
     return "\n".join(lines)
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", type=Path)
@@ -87,14 +89,10 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, help="write every number with its verdict to this csv")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a verdict or a number outside seeds differs")
     options = parser.parse_args(words)
-    try:
-        (a, claims_a, config_a), (b, claims_b, config_b) = read_run(options.a), read_run(options.b)
-        table, verdicts = drifts(a, b), claim_changes(claims_a, claims_b)
-        if options.table:
-            write_csv(options.table, table)
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    (a, claims_a, config_a), (b, claims_b, config_b) = read_run(options.a), read_run(options.b)
+    table, verdicts = drifts(a, b), claim_changes(claims_a, claims_b)
+    if options.table:
+        write_csv(options.table, table)
     print(summary((options.a, options.b), table, verdicts, config_changes(config_a, config_b)))
     return int(options.strict and bool(verdicts.changed.any() or (table.verdict == "outside seeds").any()))
 

@@ -15,7 +15,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qff.errors import DataError, QffError
+from qff.command import reported
+from qff.errors import DataError
 from qff.provenance import file_digest
 from qff.publish import check_complete
 from qff.report.provenance import commits, merged, read_invocations, read_records
@@ -128,17 +129,14 @@ def write_crate(results: Path, target: Path) -> Path:
     return target / "ro-crate-metadata.json"
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results folder of a finished study, such as results/study")
     parser.add_argument("target", type=Path, nargs="?", help="folder to make (default: results/<profile>-crate)")
     options = parser.parse_args(words)
     target = options.target or options.results.with_name(f"{options.results.name}-crate")
-    try:
-        print(write_crate(options.results, target))
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    print(write_crate(options.results, target))
     return 0
 
 

@@ -17,7 +17,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from qff.errors import DataError, QffError
+from qff.command import reported
+from qff.errors import DataError
 from qff.provenance import write_text
 
 LOCK, FOLDER = Path("requirements.lock"), Path("envs")
@@ -98,22 +99,19 @@ def environment(group: str, pins: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is out of date")
     check, outdated = parser.parse_args(words).check, []
-    try:
-        pins = read_lock(LOCK)
-        for group in GROUPS:
-            path, text = FOLDER / f"{group}.yaml", environment(group, pins)
-            if path.is_file() and path.read_text(encoding="utf-8") == text:
-                continue
-            outdated.append(path)
-            if not check:
-                write_text(path, text)
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    pins = read_lock(LOCK)
+    for group in GROUPS:
+        path, text = FOLDER / f"{group}.yaml", environment(group, pins)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        outdated.append(path)
+        if not check:
+            write_text(path, text)
     if check and outdated:
         print(f"{', '.join(map(str, outdated))}: not as {LOCK} has it; run 'make envs'", file=sys.stderr)
         return 1

@@ -14,8 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from qff.command import reported
 from qff.config import read_yaml
-from qff.errors import DataError, QffError
+from qff.errors import DataError
 from qff.provenance import file_digest, write_json
 from qff.report.provenance import merged, read_records, shown
 
@@ -128,16 +129,13 @@ def _replace(fresh: Path, target: Path, names: list[str]) -> None:
         os.replace(fresh / name, target / name)
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="results folder of a finished study, such as results/study")
     parser.add_argument("target", type=Path, nargs="?", default=Path("results/published"))
     arguments = parser.parse_args(words)
-    try:
-        files = publish(arguments.results, arguments.target)
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    files = publish(arguments.results, arguments.target)
     size = sum(p.stat().st_size for p in files)
     print(f"{len(files)} files, {size / 1e6:.2f} MB in {arguments.target}; now: make docs, and commit them")
     return 0

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from qff.errors import DataError, QffError
+from qff.command import reported
+from qff.errors import DataError
 from qff.provenance import write_text
 from qff.report.words import badge, counted, decisive, found
 
@@ -18,25 +19,47 @@ README, CLAIMS = Path("README.md"), Path("results/published/claims.csv")
 
 
 def block(claims_path: Path) -> str:
-    """Markdown: one row per claim, with the measure that settles it."""
+    """Markdown: one row per claim, with the measure that settles it.
+
+    A claim that the study leaves untested shows what the record of an overlay beside it found, where one did.
+    """
     if not claims_path.is_file():
         return "There is no published record yet (`make study`, then `make publish`)."
-    claims = pd.read_csv(claims_path)
-    groups = [rows for _, rows in claims.groupby("claim_id", sort=False)]
+    groups = judged(claims_path)
+    verdicts = counted([rows.verdict.iloc[0] for _, rows in groups])
     lines = [
-        f"Verdicts on {len(groups)} claims: {counted([g.verdict.iloc[0] for g in groups])}. The measure shown is the one "
-        "that settles the claim, with its 95 % interval over seeds; all measures are in the report.",
+        f"Verdicts on {len(groups)} claims: {verdicts}. The measure shown is the one that settles the claim, with its "
+        "95 % interval over seeds; all measures are in the report. Where a verdict names an overlay of `config/`, its "
+        "record judges the claim; all others are those of the default study.",
         "",
         "| system | claim | source | published | measure | ours | rule | verdict |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for rows in groups:
+    for record, rows in groups:
         row = decisive(rows)
-        figure = claims_path.parent / "figures" / f"{row.evidence}.svg"
+        figure = record / "figures" / f"{row.evidence}.svg"
         verdict = f"[{badge(row.verdict)}]({figure.as_posix()})" if figure.is_file() else badge(row.verdict)
+        overlay = "" if record == claims_path.parent else f" (`{record.name}`)"
         cells = (row.system, row.statement, row.source, row.published, row.measure, found(row), row.rule)
-        lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict} |")
+        lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict}{overlay} |")
     return "\n".join(lines)
+
+
+def judged(claims_path: Path) -> list[tuple[Path, pd.DataFrame]]:
+    """Of every claim the record that judges it (the study's, else the first of its overlays') and its measures."""
+    records = [claims_path, *sorted(claims_path.parent.glob("*/claims.csv"))]
+    tables = [(path.parent, dict(list(pd.read_csv(path).groupby("claim_id", sort=False)))) for path in records]
+    return [
+        next(
+            ((record, table[claim]) for record, table in tables if claim in table and _tested(table[claim])),
+            (claims_path.parent, own),
+        )
+        for claim, own in tables[0][1].items()
+    ]
+
+
+def _tested(rows: pd.DataFrame) -> bool:
+    return rows.verdict.iloc[0] != "not_tested"
 
 
 def _cell(text: str) -> str:
@@ -56,16 +79,13 @@ def refreshed(text: str, claims_path: Path) -> str:
     return f"{before}{BEGIN}\n{block(claims_path)}\n{END}{after}"
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the table is out of date")
     check = parser.parse_args(words).check
-    try:
-        old = README.read_text(encoding="utf-8")
-        new = refreshed(old, CLAIMS)
-    except (OSError, QffError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    old = README.read_text(encoding="utf-8")
+    new = refreshed(old, CLAIMS)
     if old == new:
         return 0
     if check:

@@ -23,6 +23,7 @@ from datetime import datetime
 from pathlib import Path, PurePath
 
 from qff.claim_index import claims_of_models
+from qff.command import reported
 from qff.config import TrackingConfig
 from qff.errors import DataError, ModelFileError, QffError
 from qff.provenance import RUN_SCHEMA, atomic_path, write_text
@@ -350,6 +351,7 @@ def follow(results: str | Path, uri: str, interval: float = 5.0, once: bool = Fa
         time.sleep(interval)
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m qff.tracking", description="Mirror run records in MLflow.")
@@ -366,11 +368,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "follow":
             return 0 if follow(results, uri, once=options.once) else 1
         return 0 if pending_marker(results).exists() else 1
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         return 0 if options.command == "follow" else 130
-    return 1
 
 
 if __name__ == "__main__":

@@ -72,6 +72,16 @@ class NoiseConfig(Strict):
             raise ValueError(f"folding: {even[0]} is even; a circuit and its inverse give odd factors")
         return self
 
+    def cases(self) -> list[tuple[str, float, dict[str, float]]]:
+        """Kind of noise, its rate, and the options of ``AerEngine``'s noise; the device last."""
+        times = self.model_dump(include={"one_qubit_ns", "two_qubit_ns"})
+        return [
+            *(("gates", p, {"one_qubit": self.one_qubit_fraction * p, "two_qubit": p}) for p in self.two_qubit),
+            *(("readout", p, {"readout": p}) for p in self.readout),
+            *(("relaxation", t, {"t1_us": t, "t2_us": t, **times}) for t in self.t1_us),
+            ("device", 1.0, self.device.model_dump(include={"one_qubit", "two_qubit", "readout"})),
+        ]
+
 
 class MeasuredDynamicsConfig(Strict):
     """Dynamics with measured forces."""

@@ -8,13 +8,14 @@ prints the record of ``config/table_one.yaml``. OpenMM is not part of the study'
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from qff.command import reported
 from qff.errors import DataError
-from qff.hybrid.command import print_record
 from qff.randomness import generator
 from qff.units import KCAL_PER_MOL_IN_EV
 
@@ -101,11 +102,13 @@ def record(path: Path) -> dict:
     }
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clusters", type=Path, help="extended XYZ of water clusters with energy (eV) and forces")
     options = parser.parse_args(arguments)
-    return print_record(lambda: record(options.clusters))
+    print(json.dumps(record(options.clusters), indent=1))
+    return 0
 
 
 if __name__ == "__main__":

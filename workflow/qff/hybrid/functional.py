@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from qff.command import reported
 from qff.data import read_frames
 from qff.errors import DataError, LabelError
-from qff.hybrid.command import print_record
 from qff.jobs import progress
 from qff.provenance import text_digest, versions, write_json
 from qff.randomness import generator
@@ -138,6 +138,7 @@ def records(path: Path, count: int, basis: str, folder: Path, part: str | None =
     return {**result, "basis": basis, "n_frames": count, "cpu_seconds_per_frame": seconds}
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path, help="extended XYZ with energy (eV) and forces (eV/Å)")
@@ -146,7 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--part", help="part of a frozen set, such as thermal")
     parser.add_argument("--folder", type=Path, required=True, help="where finished frames are kept")
     options = parser.parse_args(arguments)
-    return print_record(lambda: records(options.set, options.frames, options.basis, options.folder, options.part))
+    print(json.dumps(records(options.set, options.frames, options.basis, options.folder, options.part), indent=1))
+    return 0
 
 
 if __name__ == "__main__":

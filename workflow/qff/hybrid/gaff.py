@@ -11,6 +11,7 @@ apart, which AMBER scales down. Charges: one number, fitted to the potential tha
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from itertools import combinations, product
 from pathlib import Path
@@ -18,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from qff.command import reported
 from qff.data import read_frames
 from qff.errors import DataError
-from qff.hybrid.command import print_record
 from qff.hybrid.functional import errors_of
 from qff.units import BOHR_IN_ANG, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
@@ -146,11 +147,13 @@ def record(path: Path) -> dict:
     return {**errors_of(*found, frames), "n_frames": len(frames)}
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", type=Path, help="labelled frames of ethane (a frozen set of this repository)")
     options = parser.parse_args(arguments)
-    return print_record(lambda: record(options.set))
+    print(json.dumps(record(options.set), indent=1))
+    return 0
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from qff.command import reported
 from qff.config import read_yaml, validate
 from qff.config.materials import MaterialsConfig
-from qff.errors import ConfigError, DataError, QffError
+from qff.errors import ConfigError, DataError
 from qff.jobs import progress
 from qff.materials.dynamics import Criterion, simulate
 from qff.materials.equations import Weights
@@ -79,6 +80,7 @@ def propose(
     return [copy for _, copy in found[:frames]]
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m qff.materials.active", description=__doc__.splitlines()[0])
     parser.add_argument("labels", type=Path, help="extended XYZ file of the labels at hand")
@@ -92,24 +94,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, default=Path("config/config.yaml"), help="its section materials")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    try:
-        import ase.io
+    import ase.io
 
-        content = read_yaml(options.config)
-        if not isinstance(content, dict):
-            raise ConfigError(f"{options.config}: expected a mapping with the section 'materials'")
-        settings = validate(MaterialsConfig, content.get("materials", {}), f"{options.config}, materials")
-        potentials = committee(read_frames(options.labels), settings, options.members, options.seed)
-        cells = propose(
-            potentials, read_structure(options.start), options.temperatures, options.length, options.time_step,
-            options.frames, settings, options.seed,
-        )  # fmt: skip
-        text = io.StringIO()
-        ase.io.write(text, cells, format="extxyz")
-        write_text(options.out, text.getvalue())
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    content = read_yaml(options.config)
+    if not isinstance(content, dict):
+        raise ConfigError(f"{options.config}: expected a mapping with the section 'materials'")
+    settings = validate(MaterialsConfig, content.get("materials", {}), f"{options.config}, materials")
+    potentials = committee(read_frames(options.labels), settings, options.members, options.seed)
+    cells = propose(
+        potentials, read_structure(options.start), options.temperatures, options.length, options.time_step,
+        options.frames, settings, options.seed,
+    )  # fmt: skip
+    text = io.StringIO()
+    ase.io.write(text, cells, format="extxyz")
+    write_text(options.out, text.getvalue())
     return 0
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qff.errors import DataError, LabelError, QffError
+from qff.command import reported
+from qff.errors import DataError, LabelError
 from qff.jobs import progress
 from qff.materials.frames import Frame
 from qff.provenance import text_digest, versions, write_json, write_text
@@ -116,6 +117,7 @@ def write_frames(path: str | Path, frames: list[Frame], **info: str) -> None:
     write_text(path, text.getvalue())
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m qff.materials.labelling", description=__doc__.splitlines()[0])
     parser.add_argument("structure", type=Path, help="cell to distort (any format that ASE reads)")
@@ -125,22 +127,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=2022)
     parser.add_argument("--collect", type=Path, help="extended XYZ file to write")
     options = parser.parse_args(arguments)
-    try:
-        atoms = read_structure(options.structure)
-        cells = [
-            distorted(atoms, generator(options.seed, "labelling", options.structure.stem, k))
-            for k in range(options.frames)
-        ]
-        if options.positions:
-            import ase.io
+    atoms = read_structure(options.structure)
+    cells = [
+        distorted(atoms, generator(options.seed, "labelling", options.structure.stem, k))
+        for k in range(options.frames)
+    ]
+    if options.positions:
+        import ase.io
 
-            cells += ase.io.read(options.positions, index=":")
-        frames = label_all(cells, options.workdir)
-        if options.collect:
-            write_frames(options.collect, frames, method=METHOD, program=f"tblite {versions().get('tblite')}")
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        cells += ase.io.read(options.positions, index=":")
+    frames = label_all(cells, options.workdir)
+    if options.collect:
+        write_frames(options.collect, frames, method=METHOD, program=f"tblite {versions().get('tblite')}")
     return 0
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from qff.command import reported
 from qff.config import SystemConfig, load_study, read_yaml
 from qff.data import LabelledFrames
-from qff.errors import QffError
 from qff.jobs import progress
 from qff.randomness import generator
 from qff.reference.checks import COLUMNS, WINDOWS_EV, freeze_checks, held_against, path_frames, summarise
@@ -133,6 +133,7 @@ def compare(
     return pd.DataFrame(rows, columns=COLUMNS), seconds
 
 
+@reported
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m qff.reference.compare", description=__doc__.splitlines()[0])
     parser.add_argument("system")
@@ -143,20 +144,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--forces", action="store_true", help="compare forces in the check basis too")
     parser.add_argument("--qm22", type=Path, help="extended XYZ of the QM-22 set: energies in eV")
     options = parser.parse_args(arguments)
-    try:
-        systems = load_study(read_yaml("config/config.yaml")).systems
-        if options.system not in systems or not systems[options.system].reference.checks:
-            parser.error(f"'{options.system}': no system of config/systems.yaml with reference.checks")
-        system = systems[options.system]
-        labels = Path(system.reference.frozen)
-        frames = read_frozen(labels, system)
-        table, seconds = compare(
-            options.system, frames, system, options.frames, options.forces, options.qm22, options.components
-        )
-        freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
-    except QffError as error:
-        print(error, file=sys.stderr)
-        return 1
+    systems = load_study(read_yaml("config/config.yaml")).systems
+    if options.system not in systems or not systems[options.system].reference.checks:
+        parser.error(f"'{options.system}': no system of config/systems.yaml with reference.checks")
+    system = systems[options.system]
+    labels = Path(system.reference.frozen)
+    frames = read_frozen(labels, system)
+    table, seconds = compare(
+        options.system, frames, system, options.frames, options.forces, options.qm22, options.components
+    )
+    freeze_checks(table, Path(system.reference.checks), system, labels, seconds, options.qm22)
     for variant, values in summarise(table, frames, system).items():
         for quantity, (unit, value) in values.items():
             print(f"{options.system}  {variant:16} {quantity:24} {value:12.6g} {unit}")

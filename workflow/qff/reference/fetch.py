@@ -14,8 +14,9 @@ import tarfile
 import urllib.request
 from pathlib import Path
 
+from qff.command import reported
 from qff.config import Rmd17Config, SystemConfig, read_yaml, validate
-from qff.errors import DataError, QffError
+from qff.errors import DataError
 from qff.provenance import atomic_path, file_digest
 from qff.reference.location import SHARES, VARIABLE, index_name, split_name, whole_name
 from qff.reference.rmd17 import check_digests
@@ -85,17 +86,14 @@ def unpack_rmd17(archive: Path, config: Rmd17Config, folder: Path) -> list[Path]
     return list(wanted.values())
 
 
+@reported
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("system", help="a system of config/systems.yaml with reference.rmd17")
     parser.add_argument("--archive", type=Path, help="the published rmd17.tar.bz2; nothing is downloaded")
     arguments = parser.parse_args(words)
-    try:
-        folder, config = _place(arguments.system)
-        files = unpack_rmd17(arguments.archive, config, folder) if arguments.archive else fetch_rmd17(config, folder)
-    except QffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    folder, config = _place(arguments.system)
+    files = unpack_rmd17(arguments.archive, config, folder) if arguments.archive else fetch_rmd17(config, folder)
     print("\n".join(map(str, files)) or f"all files are in {folder}")
     return 0
 

@@ -116,15 +116,8 @@ def noise_errors(
     with_forces = n_shifted <= options.composed.aer_circuits
     circuit, found = potential.architecture.circuit, {}
     theta, axes = torch.zeros(1, 0, dtype=torch.float64), torch.eye(circuit.n_features, dtype=torch.float64)
-    cases = {
-        **{
-            f"gates_{p:g}": {"one_qubit": noise.one_qubit_fraction * p, "two_qubit": p} for p in noise.two_qubit
-        },
-        **{f"readout_{p:g}": {"readout": p} for p in noise.readout},
-        "device_1": noise.device.model_dump(include={"one_qubit", "two_qubit", "readout"}),
-    }  # fmt: skip
-    for name, model in progress(cases.items(), "noise"):
-        engine = AerEngine(circuit, noise=model, line=name == "device_1")
+    for kind, rate, model in progress(noise.cases(), "noise"):
+        engine = AerEngine(circuit, noise=model, line=kind == "device")
 
         def run(angles, engine=engine):
             if not with_forces:
@@ -136,5 +129,5 @@ def noise_errors(
         values = {"noise_error_energy": ("meV", EV_IN_MEV * float(np.sqrt(((energies - exact_energy) ** 2).mean())))}
         if with_forces:
             values["noise_error_force"] = ("eV/Ang", float(np.sqrt(((forces - exact_force) ** 2).mean())))
-        found[f"{name}_none"] = values
+        found[f"{kind}_{rate:g}_none"] = values
     return found

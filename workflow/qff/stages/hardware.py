@@ -184,20 +184,7 @@ def noise_errors(potential: Potential, positions: np.ndarray, options: NoiseConf
     def unflipped(energies, flip):
         return potential.energy_shift + unflip(energies - potential.energy_shift, flip)
 
-    cases = [
-        *(("gates", p, {"one_qubit": options.one_qubit_fraction * p, "two_qubit": p}) for p in options.two_qubit),
-        *(("readout", p, {"readout": p}) for p in options.readout),
-        *(
-            (
-                "relaxation",
-                t,
-                {"t1_us": t, "t2_us": t, **options.model_dump(include={"one_qubit_ns", "two_qubit_ns"})},
-            )
-            for t in options.t1_us
-        ),
-        ("device", 1.0, options.device.model_dump(include={"one_qubit", "two_qubit", "readout"})),
-    ]
-    for noise, rate, model in progress(cases, "noise"):
+    for noise, rate, model in progress(options.cases(), "noise"):
         device = {"noise": model, "line": noise == "device"}
         energies = aer_energies(potential, positions, **device)
         _, forces = aer_estimates(potential, positions[: options.force_frames], **device)
