@@ -26,7 +26,7 @@ test: $(BIN)/.installed  ## all tests, files side by side on two cores
 test-unit test-contract test-golden test-dag test-e2e: test-%: $(BIN)/.installed  ## one level of the tests
 	$(BIN)/python -m pytest tests/$*
 
-test-operations: $(BIN)/.installed  ## servers, schedulers and kills, minutes each; not part of make test
+test-operations: $(BIN)/.installed  ## smoke, servers, schedulers and kills, minutes each; not part of make test
 	$(BIN)/python -m pytest -m operations tests/operations
 
 fuzz: $(BIN)/.installed  ## property tests of configuration, loaders and claims, far longer than in make test (EXAMPLES=2000)

@@ -32,7 +32,7 @@ def test_stopped_at_random_moments(tmp_path):
             command(*TINY), cwd=folder, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        how, group, wait = SIGNALS[kill % 3], kill % 2 == 0, rng.uniform(0.02, 0.6) * length
+        how, group, wait = SIGNALS[kill % 3], kill % 2 == 0, rng.uniform(0.02, 0.35) * length
         time.sleep(wait)
         if process.poll() is None:
             os.killpg(process.pid, how) if group else process.send_signal(how)

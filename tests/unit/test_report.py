@@ -1,4 +1,4 @@
-"""The report, the published record and the README's table, from small real tables."""
+"""The report, from small real tables."""
 
 import base64
 import hashlib
@@ -11,147 +11,28 @@ import pandas as pd
 import pytest
 import qff.report
 import yaml
-from qff import publish, readme
+from finished_study import (
+    CLAIMS,
+    LABELS,
+    SHOWN,
+    VERDICT_OF,
+    config,
+    report_of,
+    study_folder,
+    table_of_numbers,
+)
 from qff.claims import VERDICTS
-from qff.config import Config
 from qff.errors import DataError
 from qff.figures import dynamics, style
-from qff.figures.errors import errors_figure
 from qff.figures.training import optimisers_figure
 from qff.metrics import metric_rows, metric_table
-from qff.provenance import RunRecord, write_csv, write_json
 from qff.report.build import Study, build, cite
 from qff.report.errors import errors_table, how_trained, other_sets_table
 from qff.report.numbers import interval, median_range, number
 from qff.report.published import config_changes, differences, number_changes, read_numbers
 from qff.report.reference import reference_tables
 from qff.report.tables import capacity_table
-from qff.report.words import answer, badge, decisive, paper
-from qff.stages.claims import judge_claims
-from qff.stages.report import build_report
-
-LABELS = {"qnn": "QNN", "nn": "NN <b>bold</b>"}
-SHOWN = {"lih": {"comparison": list(LABELS), "optimiser": [], "choice": []}}
-TRAINED = {"optimiser": "levenberg_marquardt", "steps": 3000, "force_weight": 1.0, "seed": 0}
-CLAIMS = {
-    "kiss.lih.energy": {
-        "source": "Kiss et al. 2022, slides; doi 10.1088/2632-2153/ac7d3c",
-        "statement": "The QNN learns E(r) & F < 0.",
-        "system": "lih",
-        "published": "<script>alert(1)</script>",
-        "evidence": "errors_lih",
-        "measures": [{"label": "energy RMSE (meV)", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 2.0}],
-    },
-    "kiss.lih.better": {
-        "source": "Kiss et al. 2022",
-        "statement": "The QNN beats the network.",
-        "system": "lih",
-        "published": "none",
-        "evidence": "absent_figure",
-        "measures": [
-            {"label": "first", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 2.0},
-            {"label": "ratio", "quantity": "energy_rmse", "split": "test", "model": "qnn", "against": "nn", "combine": "ratio", "at_most": 0.5},
-        ],
-    },
-    "kiss.h2o.energy": {
-        "source": "Kiss et al. 2022",
-        "statement": "A system that this run does not hold.",
-        "system": "h2o",
-        "published": "0.005 eV",
-        "evidence": "errors_h2o",
-        "measures": [{"label": "RMSE", "quantity": "energy_rmse", "split": "test", "model": "qnn", "at_most": 10.0}],
-    },
-}  # fmt: skip
-VERDICT_OF = {"kiss.lih.energy": "reproduced", "kiss.lih.better": "not_reproduced", "kiss.h2o.energy": "not_tested"}
-
-
-def config(**changes) -> dict:
-    values = {"profile": "study", "seed": 1, "seeds": 3, "systems": ["lih"], "models": list(LABELS), **changes}
-    return Config.model_validate(values).model_dump(mode="json")
-
-
-def table_of_numbers(scale: float = 1.0) -> pd.DataFrame:
-    rows = []
-    for model, level in (("qnn", 1.0 * scale), ("nn", 1.0)):
-        for seed, factor in enumerate((0.9, 1.0, 1.1)):
-            for split in ("train", "test"):
-                found = {
-                    "energy_rmse": ("meV", level * factor),
-                    "energy_mae": ("meV", 0.7 * level * factor),
-                    "force_rmse": ("eV/Ang", 0.01 * level * factor),
-                    "force_mae": ("eV/Ang", 0.007 * level * factor),
-                }
-                rows += metric_rows(found, system="lih", model=model, n_train=80, seed=seed, split=split)
-        rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model=model)
-    return metric_table(rows)
-
-
-def study_folder(results: Path, scale: float = 1.0) -> Path:
-    """A results folder as the workflow leaves it, without pictures it cannot draw from so little."""
-    context = {"profile": "study", "seed": 1, "code_digest": "0123456789abcdef"}
-    results.mkdir(parents=True)
-    write_csv(results / "metrics.csv", table_of_numbers(scale))
-    (results / "claims.yaml").write_text(yaml.safe_dump(CLAIMS), encoding="utf-8")
-    for stage in publish.STAGES[:-1]:
-        record = RunRecord(
-            stage, profile="study", code_digest="0123456789abcdef", inputs=[str(results / "claims.yaml")]
-        )
-        for model in LABELS if stage == "train" else [""]:
-            params, metrics = (TRAINED, {"training_seconds": 120.0}) if model else ({"n": 1}, {"n_frames": 160})
-            record.add(f"{stage}-{model}-lih", params=params, metrics=metrics, system="lih", model=model)
-        record.write(results / stage / "lih/run.json", [])
-    judge_claims(
-        context=context,
-        systems=["lih", "h2o"],
-        stand_ins={},
-        claims_path=str(results / "claims.yaml"),
-        metrics_path=str(results / "metrics.csv"),
-        table_path=str(results / "claims.csv"),
-        json_path=str(results / "claims.json"),
-        run_path=str(results / "run.json"),
-    )
-    intervals = (
-        table_of_numbers(scale)
-        .query("split == 'test'")
-        .assign(low=lambda t: 0.9 * t.value, high=lambda t: 1.1 * t.value)
-    )
-    figure = errors_figure(table_of_numbers(scale), intervals.drop(columns="value"), style.looks(LABELS))
-    style.save(figure, results / "figures/errors_lih.svg", results / "figures/errors_lih.png")
-    tsv = results / "benchmarks/train_model/lih_qnn.tsv"
-    tsv.parent.mkdir(parents=True)
-    tsv.write_text("s\th:m:s\tmax_rss\tcpu_time\n12.5\t0:00:12\t300.25\tNA\n", encoding="utf-8")
-    start = {"id": "20260101T000000-abc", "started": "2026-01-01", "git": {"commit": None, "dirty": None}}
-    write_json(results / "invocations/1.json", {**start, "command": "/home/someone/.venv/bin/snakemake --cores 2"})
-    return results
-
-
-def report_of(results: Path, published: Path, shown: dict | None = None, **changes) -> str:
-    build_report(
-        config=config(**changes),
-        systems={"lih": "LiH"},
-        models=LABELS,
-        shown=shown or SHOWN,
-        captions={"errors": "A caption with <angle brackets>."},
-        results_path=str(results),
-        published_path=str(published),
-        choices_path=str(results / "choices.md"),
-        report_path=str(results / "report.html"),
-        config_path=str(results / "config.yaml"),
-    )
-    return (results / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def results(tmp_path) -> Path:
-    return study_folder(tmp_path / "results/study")
-
-
-@pytest.fixture
-def published(results, tmp_path) -> Path:
-    """The record of a run that is like ``results``."""
-    report_of(results, tmp_path / "none")
-    publish.publish(results, tmp_path / "published")
-    return tmp_path / "published"
+from qff.report.words import answer, decisive, paper
 
 
 def test_every_claim_is_there_with_its_verdict(results, tmp_path):
@@ -296,6 +177,20 @@ def test_changed_verdicts_and_outlying_numbers_are_flagged(published, tmp_path):
     assert all(row[1] == "qnn" and row[-1] == "no: outside" and row[-2] == "100" for row in rows)
 
 
+def test_an_untested_claim_shows_what_an_overlay_published(results, published, tmp_path):
+    claims = pd.read_csv(published / "claims.csv")
+    untested = claims.verdict == "not_tested"
+    assert claims[untested].claim_id.nunique() == 1
+    claims.loc[untested, ["measure_verdict", "verdict"]] = "inconclusive"
+    claims.loc[untested, ["ours", "ci_low", "ci_high"]] = 7.5, 6.0, 9.0
+    (published / "h2o_study").mkdir()
+    claims.to_csv(published / "h2o_study/claims.csv", index=False)
+    text = report_of(results, published)
+    assert text.count("Published run of config/h2o_study.yaml") == 1
+    assert "7.50 [6, 9]" in text
+    assert "Published run of" not in report_of(results, tmp_path / "none")
+
+
 def test_a_number_within_the_published_seeds_is_not_flagged(published, tmp_path):
     then = read_numbers(published / "metrics.csv")
     now = then.assign(value=then.value.where(then.quantity == "n_parameters", then.value * 1.05))
@@ -320,29 +215,6 @@ def test_config_changes_name_the_key():
     assert config_changes({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [("a.c", 2, 3), ("d", None, 4)]
 
 
-def test_publish_copies_what_the_readme_quotes(results, published):
-    names = {p.relative_to(published).as_posix() for p in published.rglob("*") if p.is_file()}
-    assert names == {
-        "claims.csv",
-        "metrics.csv",
-        "config.yaml",
-        "versions.json",
-        "runs.json",
-        "figures/errors_lih.svg",
-    }
-    runs = json.loads((published / "runs.json").read_text(encoding="utf-8"))
-    assert list(runs["stages"]) == list(publish.STAGES)
-    assert str(results.parent) not in (published / "runs.json").read_text(encoding="utf-8")
-    reference = published / "reference"
-    reference.mkdir()
-    (published / "figures/old.svg").touch()
-    (published / ".new-killed").mkdir()
-    publish.publish(results, published)  # replaces the old record, keeps what is not part of it
-    assert reference.is_dir()
-    assert {p.name for p in (published / "figures").iterdir()} == {"errors_lih.svg"}
-    assert not list(published.glob(".new-*"))
-
-
 def test_the_capacity_table_is_at_the_number_of_training_frames():
     rows = []
     for n, value in ((80, 0.5), (300, 0.9)):
@@ -353,71 +225,6 @@ def test_the_capacity_table_is_at_the_number_of_training_frames():
     rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model="qnn")
     found = capacity_table(metric_table(rows), LABELS, {"unit": "unit box"}, ["gaussian"], "here")
     assert found.rows == [["QNN", "gaussian", "50", "0.500", "48", "2"]]
-
-
-@pytest.mark.parametrize(
-    "missing", ["claims.csv", "metrics.csv", "report.html", "config.yaml", "figures", "run.json"]
-)
-def test_publish_refuses_an_incomplete_study(results, tmp_path, missing, capsys):
-    report_of(results, tmp_path / "none")
-    (results / missing).rename(tmp_path / "elsewhere")
-    assert publish.main([str(results), str(tmp_path / "published")]) == 1
-    assert missing in capsys.readouterr().err
-    assert not (tmp_path / "published").exists()
-
-
-def test_publish_refuses_a_running_or_edited_study(results, tmp_path):
-    report_of(results, tmp_path / "none")
-    (results / "train/lih/live.json").touch()
-    with pytest.raises(DataError, match="still training"):
-        publish.publish(results, tmp_path / "published")
-    (results / "train/lih/live.json").unlink()
-    claims = pd.read_csv(results / "claims.csv").assign(verdict="reproduced")
-    claims.to_csv(results / "claims.csv", index=False)
-    with pytest.raises(DataError, match="changed since"):
-        publish.publish(results, tmp_path / "published")
-    (results / "capacity/lih/run.json").unlink()  # no models asked for: nothing is missing
-    (results / "train/lih/run.json").unlink()
-    with pytest.raises(DataError, match="no run record of train"):
-        publish.publish(results, tmp_path / "published")
-
-
-def test_readme_table_follows_the_record(published, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(readme, "CLAIMS", published / "claims.csv")
-    Path("README.md").write_text(f"# Study\n\n{readme.BEGIN}\n{readme.END}\n\nMore.\n", encoding="utf-8")
-    assert readme.main(["--check"]) == 1
-    assert "make docs" in capsys.readouterr().err
-    assert readme.main([]) == 0
-    assert readme.main(["--check"]) == 0
-    text = Path("README.md").read_text(encoding="utf-8")
-    assert text.startswith("# Study")
-    assert text.endswith("More.\n")
-    assert next(line for line in text.splitlines() if "| The QNN beats" in line).count("ratio") == 1
-    claims = pd.read_csv(published / "claims.csv")
-    claims.loc[0, ["measure_verdict", "verdict"]] = "inconclusive"
-    claims.to_csv(published / "claims.csv", index=False)
-    assert readme.main(["--check"]) == 1
-
-
-def test_readme_table_has_the_verdict_of_an_overlay_where_the_study_has_none(published, monkeypatch):
-    claims = pd.read_csv(published / "claims.csv")
-    overlay = published / "ablations"
-    (overlay / "figures").mkdir(parents=True)
-    claims.to_csv(overlay / "claims.csv", index=False)
-    assert "`ablations`" not in readme.block(published / "claims.csv")
-    claim, verdict = claims.claim_id[0], claims.verdict[0]
-    claims.loc[claims.claim_id == claim, ["measure_verdict", "verdict"]] = "not_tested"
-    claims.to_csv(published / "claims.csv", index=False)
-    (row,) = (line for line in readme.block(published / "claims.csv").splitlines() if "`ablations`" in line)
-    assert badge(verdict) in row
-
-
-def test_readme_without_markers_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("README.md").write_text("# Study\n", encoding="utf-8")
-    assert readme.main([]) == 1
-    assert readme.BEGIN in capsys.readouterr().err
 
 
 def test_the_answer_counts_and_gives_reasons(results):

@@ -12,6 +12,7 @@ import pandas as pd
 from qff.command import reported
 from qff.errors import DataError
 from qff.provenance import write_text
+from qff.report.published import judged_by_overlays
 from qff.report.words import badge, counted, decisive, found
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -46,20 +47,13 @@ def block(claims_path: Path) -> str:
 
 
 def judged(claims_path: Path) -> list[tuple[Path, pd.DataFrame]]:
-    """Of every claim the record that judges it (the study's, else the first of its overlays') and its measures."""
-    records = [claims_path, *sorted(claims_path.parent.glob("*/claims.csv"))]
-    tables = [(path.parent, dict(list(pd.read_csv(path).groupby("claim_id", sort=False)))) for path in records]
-    return [
-        next(
-            ((record, table[claim]) for record, table in tables if claim in table and _tested(table[claim])),
-            (claims_path.parent, own),
-        )
-        for claim, own in tables[0][1].items()
-    ]
-
-
-def _tested(rows: pd.DataFrame) -> bool:
-    return rows.verdict.iloc[0] != "not_tested"
+    """Of every claim the folder of the record that judges it (the study's, else an overlay's) and its measures."""
+    folder, found = claims_path.parent, []
+    overlays = judged_by_overlays(folder)
+    for claim, rows in pd.read_csv(claims_path).groupby("claim_id", sort=False):
+        overlay = overlays.get(claim) if rows.verdict.iloc[0] == "not_tested" else None
+        found.append((folder / overlay[0], overlay[1]) if overlay else (folder, rows))
+    return found
 
 
 def _cell(text: str) -> str:

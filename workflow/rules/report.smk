@@ -9,6 +9,7 @@ TRACKED = [
         "docs/choices.md",
         "docs/experience.md",
         *(f"results/published/{name}" for name in ("claims.csv", "metrics.csv", "config.yaml")),
+        *sorted(str(path) for path in Path("results/published").glob("*/claims.csv")),
     )
     if Path(path).is_file()
 ]

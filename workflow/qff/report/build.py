@@ -16,7 +16,7 @@ from qff.errors import DataError
 from qff.report import interactive, sections, words
 from qff.report.numbers import interval, number, unit_label
 from qff.report.provenance import commits, provenance_tables, read_invocations, read_records
-from qff.report.published import differences, judged_numbers, read_numbers
+from qff.report.published import differences, judged_by_overlays, judged_numbers, read_numbers
 
 HERE = Path(__file__).parent
 DOI = re.compile(r"(10\.\d{4,9}/[\w.()/:-]*\w)")
@@ -58,7 +58,8 @@ def build(
         raise DataError(f"{results}: no complete study ({error}); run it first (make study)") from error
     records = read_records(results)
     figures = sections.figures(study, results / "figures")
-    judged = [_claim(rows, {f.name for f in figures}) for _, rows in claims.groupby("claim_id", sort=False)]
+    names, overlays = {f.name for f in figures}, judged_by_overlays(published)
+    judged = [_claim(rows, names, overlays) for _, rows in claims.groupby("claim_id", sort=False)]
     return render(
         study=study,
         answer=words.answer(claims),
@@ -97,15 +98,17 @@ def cite(text: str) -> Markup:
     return Markup("").join(Markup(link).format(p) if i % 2 else p for i, p in enumerate(pieces))
 
 
-def _claim(rows: pd.DataFrame, figures: set[str]) -> dict:
-    """A claim and its measures, ready for the table."""
+def _claim(rows: pd.DataFrame, figures: set[str], overlays: dict[str, tuple[str, pd.DataFrame]]) -> dict:
+    """A claim and its measures, ready for the table; one that this run leaves untested with what an overlay published."""
     first, settling = rows.iloc[0], words.decisive(rows)
+    overlay = overlays.get(first.claim_id) if first.verdict == "not_tested" else None
     return {
         **first[["claim_id", "source", "statement", "system", "published", "command", "verdict"]],
         "paper": words.paper(first.source),
         "measure": settling.measure,
         "found": words.found(settling),
         "badge": words.badge(first.verdict),
+        "elsewhere": words.elsewhere(*overlay) if overlay else "",
         "figure": first.evidence if first.evidence in figures else None,
         "measures": [
             {

@@ -1,4 +1,4 @@
-"""Differences between this run and the published record (``results/published``)."""
+"""The published records (``results/published``): differences between this run and that of the study, and what overlays judge."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def judged_numbers(folder: Path) -> pd.DataFrame:
     if (timings := folder / "timings.csv").is_file():
         tables.append(read_numbers(timings))
     return pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
+
+
+def judged_by_overlays(published: Path) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Claims that the record of an overlay judges: its name and the claim's measures, of the first record that does."""
+    found: dict[str, tuple[str, pd.DataFrame]] = {}
+    for path in sorted(published.glob("*/claims.csv")):
+        table = pd.read_csv(path)
+        for claim, rows in table[table.verdict != "not_tested"].groupby("claim_id", sort=False):
+            found.setdefault(claim, (path.parent.name, rows))
+    return found
 
 
 def claim_changes(then: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:

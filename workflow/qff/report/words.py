@@ -52,6 +52,12 @@ def found(row: pd.Series) -> str:
     return with_unit(f"{number(row.ours)} {interval(row.ci_low, row.ci_high)}", row.unit)
 
 
+def elsewhere(overlay: str, rows: pd.DataFrame) -> str:
+    """What the published record of an overlay found on a claim."""
+    row = decisive(rows)
+    return f"Published run of config/{overlay}.yaml: {row.measure}: {found(row)} {badge(row.verdict)}"
+
+
 def counted(verdicts: list[str]) -> str:
     """2 reproduced, 1 inconclusive: in the order of the verdicts, those that occur."""
     return ", ".join(f"{verdicts.count(v)} {NAMES[v]}" for v in VERDICTS if v in verdicts)

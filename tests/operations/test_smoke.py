@@ -2,8 +2,15 @@
 
 import csv
 import json
+import sys
+from pathlib import Path
 
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 from test_study import copy_repository, run
+
+pytestmark = [pytest.mark.operations, pytest.mark.timeout(0)]
 
 
 def test_smoke_study_reaches_its_report(tmp_path):
