@@ -1,10 +1,14 @@
 """Optimisers of an ensemble."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
+from qff.training import linear_search
 from qff.training.descent import OPTIMISERS
 from safetensors.torch import load, save
+from scipy.optimize import minimize
 
 
 def rosenbrock(theta):
@@ -88,6 +92,56 @@ def test_cobyla_finds_the_bottom_of_a_bowl():
     start = np.random.default_rng(2).normal(0, 1, (2, 5))
     found = minimise("cobyla", lambda theta: ((theta - 1.0) ** 2).sum(1), start, 300)
     np.testing.assert_allclose(found.numpy(), 1.0, atol=1e-3)
+
+
+def smooth(size: int, seed: int):
+    """A nonlinear least-squares problem of some parameters and its start."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(2 * size, size)) / np.sqrt(size)
+    return lambda x: float(((np.tanh(matrix @ x) - 0.3) ** 2).mean() + 0.01 * (x**2).mean()), rng.normal(size=size)
+
+
+def points_of(function, start, count: int, final: float) -> np.ndarray:
+    """Points that the search asks for, ``count`` at most."""
+    points, steps = [], linear_search.search(start, 0.3, final)
+    point = next(steps)
+    with contextlib.suppress(StopIteration):
+        while len(points) < count:
+            points.append(point.copy())
+            point = steps.send(function(point))
+    return np.array(points)
+
+
+@pytest.mark.parametrize("size", [20, 60])
+def test_cobyla_asks_for_the_points_that_scipys_asks_for(size):
+    """Trust-region and geometry steps, vertices that give way, all three factors of the radius."""
+    function, start = smooth(size, size)
+    ours, theirs = points_of(function, start, 400, 1e-6), []
+
+    def recorded(x):
+        theirs.append(x.copy())
+        return function(x)
+
+    minimize(recorded, start, method="COBYLA", options={"rhobeg": 0.3, "tol": 1e-6, "maxiter": 400})
+    np.testing.assert_allclose(ours, np.array(theirs), rtol=0, atol=1e-9)
+
+
+def test_cobyla_ends_at_its_resolution_where_the_minimum_is():
+    function, start = smooth(4, 1)
+    points = points_of(function, start, 5000, 1e-4)
+    assert len(points) < 1000
+    best = minimize(function, start, method="BFGS", options={"gtol": 1e-9})
+    assert min(map(function, points)) - best.fun < 1e-6
+    np.testing.assert_allclose(min(points, key=function), best.x, atol=0.01)
+
+
+def test_cobyla_turns_back_from_values_that_are_no_numbers():
+    function, start = smooth(6, 2)
+    fence = start[0] + 0.1
+    points = points_of(lambda x: float("nan") if x[0] > fence else function(x), start, 600, 1e-5)
+    assert (points[:, 0] > fence).any()
+    allowed = points[points[:, 0] <= fence]
+    assert min(map(function, allowed)) < 0.5 * function(start)
 
 
 def test_bfgs_survives_values_that_are_not_finite():

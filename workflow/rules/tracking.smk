@@ -15,6 +15,8 @@ rule track_stage:
         stage="|".join(STAGES),
     conda:
         "../../envs/report.yaml"
+    resources:
+        tracking=1,
     params:
         uri=CONFIG.tracking.uri,
     script:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import contextlib
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 
+from qff.training import linear_search
 from qff.training.optimisers import Optimiser
 
 INITIAL_RADIUS = 0.3  # rad: the trust region at the start
@@ -16,10 +15,9 @@ FINAL_RADIUS = 1e-6
 
 
 class Cobyla(Optimiser):
-    """SciPy's COBYLA, one independent search per member. It uses losses only and needs P + 1 of them to begin.
+    """One independent search per member. It uses losses only and needs P + 1 of them to begin.
 
-    SciPy cannot be stopped and resumed, but it is deterministic: the state keeps every loss told, and a resumed run
-    replays them.
+    A search is deterministic: the state keeps every loss told, and a resumed run replays them.
     """
 
     uses_gradient = False
@@ -42,7 +40,7 @@ class Cobyla(Optimiser):
         if not self._searches:
             told = int(state["told"])
             self._searches = [
-                _Search(start.numpy(), self.steps, losses[:told].tolist())
+                _Search(start.numpy(), losses[:told].tolist())
                 for start, losses in zip(state["initial"], state["losses"], strict=True)
             ]
         return torch.from_numpy(np.stack([search.point for search in self._searches]))
@@ -61,34 +59,14 @@ class Cobyla(Optimiser):
 
 
 class _Search:
-    """One minimisation in a thread that waits for the value at every point it asks for."""
+    """A search and the point at which it wants a value; one that has converged stays there."""
 
-    def __init__(self, start: np.ndarray, steps: int, told: list[float]):
-        self._values: queue.Queue[float] = queue.Queue()
-        self._points: queue.Queue[np.ndarray | None] = queue.Queue()
-        self.point = start
-        threading.Thread(target=self._run, args=(start, steps), daemon=True).start()
-        self._next()
+    def __init__(self, start: np.ndarray, told: list[float]):
+        self._points = linear_search.search(start, INITIAL_RADIUS, FINAL_RADIUS)
+        self.point = next(self._points)
         for value in told:
             self.tell(value)
 
     def tell(self, value: float) -> None:
-        if not self._over:
-            self._values.put(value)
-            self._next()
-
-    def _next(self) -> None:
-        point = self._points.get()
-        self._over = point is None  # converged: the last point stays
-        if not self._over:
-            self.point = point
-
-    def _run(self, start, steps):
-        def loss(x):
-            self._points.put(np.array(x))
-            return self._values.get()
-
-        minimize(
-            loss, start, method="COBYLA", options={"rhobeg": INITIAL_RADIUS, "tol": FINAL_RADIUS, "maxiter": steps}
-        )
-        self._points.put(None)
+        with contextlib.suppress(StopIteration):
+            self.point = self._points.send(value)
