@@ -25,6 +25,8 @@ TABLED = [
     for row in read_yaml(f"{workflow.basedir}/config/table_one.yaml")["rows"].values()
     if HYBRID_SYSTEMS and "system" in row and (row["system"] in HYBRID_SYSTEMS or "records" in row)
 ]
+# Its binding case, which is no system of the study.
+BOUND = {"dyad": "acetamide at the catalytic dyad"} if HYBRID_SYSTEMS and CONFIG.hybrid.binding else {}
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -237,6 +239,7 @@ def hybrid_of(file):
             part=of_model,
         ),
         *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules and file == "run.json" else []),
+        *([f"{folder}/binding/{file}"] if BOUND else []),
         f"{folder}/{file}",
     ]
 
