@@ -12,7 +12,7 @@ from qff.config import load_study, read_yaml
 from qff.errors import DataError
 from qff.figures import style
 from qff.figures.hybrid import binding_figure
-from qff.hybrid import amber_pairs, binding
+from qff.hybrid import amber_pairs, binding, interaction
 from qff.hybrid.cluster import CAP, Cluster, read_cluster
 from qff.metrics import metric_rows, metric_table
 from qff.report.hybrid import hybrid_words_and_tables
@@ -114,7 +114,7 @@ def test_the_ledger_agrees_with_unfitted_mp2_in_the_basis_of_both(tmp_path):
         mf = scf.RHF(mol).run(conv_tol=1e-10)
         energies.append(mp.MP2(mf, frozen=1 if ghosts else 2).run().e_tot)
     expected = (energies[0] - energies[1] - energies[2]) * 627.5095
-    ledger = binding.Ledger(dimer, tmp_path)
+    ledger = interaction.Ledger(dimer, tmp_path)
     ((method, basis, counterpoise, r, value),) = ledger.interaction("mp2", "cc-pVDZ", True, dimer.separation)
     assert (method, basis, counterpoise) == ("mp2", "cc-pVDZ", True)
     assert r == dimer.separation
@@ -127,20 +127,21 @@ def test_the_ledger_agrees_with_unfitted_mp2_in_the_basis_of_both(tmp_path):
 def test_finished_energies_are_kept(tmp_path, monkeypatch):
     calls = []
 
-    def counted(cluster, positions, part, method, basis, ghosts, where):
+    def counted(cluster, positions, part, method, basis, ghosts, where, start):
         calls.append(part)
-        return {"energy_ev": {"complex": -3.0}.get(part, -1.0), "dispersion_ev": -0.25, "cpu_seconds": 2.0}
+        found = {"energy_ev": {"complex": -3.0}.get(part, -1.0), "dispersion_ev": -0.25, "cpu_seconds": 2.0}
+        return found, np.zeros(1)
 
-    monkeypatch.setattr(binding, "quantum_energy", counted)
+    monkeypatch.setattr(interaction, "quantum_energy", counted)
     for expected in (3, 3):
-        ledger = binding.Ledger(waters(), tmp_path)
+        ledger = interaction.Ledger(waters(), tmp_path)
         rows = ledger.interaction("b3lyp", "sto-3g", True, 3.0)
         assert len(calls) == expected
         assert ledger.seconds == 6
         assert [(r[0], r[-1]) for r in rows] == [("b3lyp", -1.0), ("b3lyp_d3bj", -0.75)]
-    binding.Ledger(waters(), tmp_path).interaction("b3lyp", "sto-3g", False, 3.0)
+    interaction.Ledger(waters(), tmp_path).interaction("b3lyp", "sto-3g", False, 3.0)
     assert calls[3:] == ["dyad", "ligand"]  # the complex has no ghosts
-    binding.Ledger(waters(), tmp_path).interaction("b3lyp", "sto-3g", False, 4.0)
+    interaction.Ledger(waters(), tmp_path).interaction("b3lyp", "sto-3g", False, 4.0)
     assert calls[5:] == ["complex"]  # rigid molecules alone have one energy
 
 
@@ -148,11 +149,11 @@ def test_what_is_computed_where(tmp_path, monkeypatch):
     """The larger basis at the minimum, the functional around it; a scan without a minimum is refused."""
     asked = []
 
-    def interaction(self, method, basis, counterpoise, separation):
+    def computed(self, method, basis, counterpoise, separation):
         asked.append((method, basis, counterpoise, separation))
         return [(*asked[-1], (separation - lowest) ** 2 - 1)]
 
-    monkeypatch.setattr(binding.Ledger, "interaction", interaction)
+    monkeypatch.setattr(interaction.Ledger, "interaction", computed)
     lowest, separations = 4.0, [3.0, 3.5, 4.0, 5.0, 7.0]
     table, _ = binding.calculate(MODEL, separations, tmp_path, "x")
     assert asked[5:] == [
@@ -213,7 +214,7 @@ def test_the_frozen_table_is_whole(copy):
     assert 8 <= len(scan) <= 10
     assert scan.interaction_ev.iloc[-1] > scan.interaction_ev.min()
     own = found[found.method == "gfn2"].iloc[2]
-    fresh = binding.tight_binding(MODEL, MODEL.at(own.separation_ang))
+    fresh = interaction.tight_binding(MODEL, MODEL.at(own.separation_ang))
     assert fresh == pytest.approx(own.interaction_ev, abs=2e-4)
     frozen, structure = copy / FROZEN.name, copy / STRUCTURE.name
     binding.read_binding(frozen, structure)

@@ -20,6 +20,7 @@ def test_claims_on_the_draft_refer_to_what_is_measured():
     models = {*STUDY.config.hybrid.models, *methods, "vqe"}
     quantities = {
         "energy_rmse", "force_rmse", "casci_error_max", "correlation_energy_max", "time_exponent_below_ccsd_t",
+        "binding_energy_error",
         "interaction_deviation",
     }  # fmt: skip
     assert len(CLAIMS) == 10

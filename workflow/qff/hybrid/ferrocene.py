@@ -4,9 +4,9 @@
 
 Rigid rings at the distances of gas electron diffraction (Haaland & Nilsson, Acta Chem. Scand. 22, 2653 (1968)), where the
 eclipsed form is the stable one and the barrier 0.9 ± 0.3 kcal/mol. PBE/def2-SVP by
-:mod:`qff.reference.density_functional`: a functional without exact exchange, whose Coulomb energy alone is fitted, takes a
-fraction of the time of B3LYP, and closed-shell ferrocene has nothing that asks for more than one determinant. Dispersion
-between the rings, which hardly changes as they turn, is left out.
+:mod:`qff.reference.density_functional`: a functional without exact exchange describes metallocenes near their equilibrium, closed-shell
+molecules, well enough for a barrier, and only its Coulomb energy needs to be fitted. Dispersion is left out: the distance of
+the rings stays as they turn.
 """
 
 from __future__ import annotations
