@@ -31,7 +31,6 @@ from qff.units import KCAL_PER_MOL_IN_EV
 COLUMNS = ["method", "basis", "counterpoise", "separation_ang", "interaction_ev"]
 BASIS, LARGER_BASIS = "cc-pVDZ", "aug-cc-pVDZ"
 SEPARATIONS = (3.1, 3.3, 3.5, 3.7, 4.0, 4.5, 5.5, 7.0)  # Å
-NEIGHBOURS = 1  # separations on either side of the minimum at which the functional is computed
 TOLERANCE_EV = 1e-5  # of recomputed energies of the force field
 
 
@@ -71,8 +70,8 @@ def calculate(cluster: Cluster, separations: list[float], folder: Path, where: s
         )
     for counterpoise in progress([True, False], f"{REFERENCE} in {LARGER_BASIS}"):
         rows += ledger.interaction(REFERENCE, LARGER_BASIS, counterpoise, separations[lowest])
-    near = separations[max(lowest - NEIGHBOURS, 0) : lowest + NEIGHBOURS + 1]
-    for s in progress(near, f"{FUNCTIONAL} in {BASIS}"):
+    # The functional takes longer than all of the scan: there, and where a larger basis would move the minimum to.
+    for s in progress(separations[lowest - 1 : lowest + 1], f"{FUNCTIONAL} in {BASIS}"):
         rows += ledger.interaction(FUNCTIONAL, BASIS, True, s)
     return pd.DataFrame(rows, columns=COLUMNS), ledger.seconds
 
