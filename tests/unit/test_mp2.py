@@ -9,7 +9,7 @@ from qff.errors import ConfigError, LabelError
 from qff.reference import checks, compare, coupled_cluster, perturbation
 from qff.reference.frozen import read_frozen
 from qff.reference.labels import METHODS, label, settings, slope
-from qff.units import BOHR_IN_ANG, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
+from qff.units import BOHR_IN_ANG, EV_IN_MEV, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
 # Water of the programming projects of the Crawford group (Å from bohr): E(RHF) and E(MP2) in STO-3G are printed there.
 WATER = BOHR_IN_ANG * np.array(
@@ -99,6 +99,16 @@ def test_the_published_set_of_ethane(ethane):
     assert 4 < spread.mean() < 15  # 18 vibrations with kT/2 each: 9 kcal/mol at 500 K, above the minimum
     carbons = np.linalg.norm(frames.positions[:, 0] - frames.positions[:, 1], axis=-1)
     assert carbons.mean() == pytest.approx(1.53, abs=0.03)
+
+
+def test_relative_energies_are_close_to_those_of_ccsd_t(ethane):
+    """The frozen comparison: MP2 as a stand-in for CCSD(T); a network is asked for 0.3 kcal/mol."""
+    system, frames = ethane
+    table = checks.read_checks(Path(system.reference.checks), system, frames)
+    found = checks.summarise(table, frames, system)[""]
+    assert (table.check == "method").sum() == 12
+    assert found["force_difference_max"][1] < 1e-4
+    assert 0 < found["method_energy_rmse"][1] / EV_IN_MEV / KCAL_PER_MOL_IN_EV < 0.6
 
 
 def test_another_method_is_compared_like_another_basis(ethane, monkeypatch):

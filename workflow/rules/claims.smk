@@ -73,7 +73,7 @@ rule judge_claims:
     params:
         context=context("qff.stages.claims"),
         claims=tracked_digest("config/claims.yaml"),
-        systems=[*dict.fromkeys([*STUDIED, *MATERIALS, *TABLED])],
+        systems=[*dict.fromkeys([*STUDIED, *MATERIALS, *TABLED, *BOUND])],
         stand_ins={
             STUDY.systems[name].like: name
             for name in STUDIED

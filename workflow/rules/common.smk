@@ -19,12 +19,20 @@ CONFIG = STUDY.config
 RESULTS = f"results/{CONFIG.profile}"
 # Where the hybrid of the architecture draft is trained; nowhere: none of its stage runs.
 HYBRID_SYSTEMS = [name for name in CONFIG.hybrid.systems if name in CONFIG.systems]
-# Systems of its Table 1 that have numbers, some of them in frozen records only: judged wherever the table is made.
+# Systems of its Table 1 that have numbers, some of them in frozen records only: judged wherever the table is made. Molecules
+# that other claims are about only where they are trained.
 TABLED = [
     row["system"]
     for row in read_yaml(f"{workflow.basedir}/config/table_one.yaml")["rows"].values()
-    if HYBRID_SYSTEMS and "system" in row and (row["system"] in HYBRID_SYSTEMS or "records" in row)
+    if HYBRID_SYSTEMS
+    and "system" in row
+    and (
+        row["system"] in HYBRID_SYSTEMS
+        or ("records" in row and not STUDY.systems[row["system"]].reference.internal)
+    )
 ]
+# Its binding case, which is no system of the study.
+BOUND = {"dyad": "acetamide at the catalytic dyad"} if HYBRID_SYSTEMS and CONFIG.hybrid.binding else {}
 SEEDS = range(CONFIG.seeds)
 # Two atoms: a curve, with FCI beside it and dynamics on it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
@@ -237,6 +245,7 @@ def hybrid_of(file):
             part=of_model,
         ),
         *([f"{folder}/timing/{file}"] if CONFIG.hybrid.timing.molecules and file == "run.json" else []),
+        *([f"{folder}/binding/{file}"] if BOUND else []),
         f"{folder}/{file}",
     ]
 

@@ -21,6 +21,7 @@ KINDS = {
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
     "vqe": [name for name in CONFIG.hybrid.vqe if HYBRID_SYSTEMS and name in STUDIED],
     "table_one": TABLED,
+    "binding": list(BOUND),
 }
 
 
@@ -442,3 +443,27 @@ rule plot_table_one:
         cells=tracked_digest("config/table_one.yaml"),
     script:
         "../scripts/plot_table_one.py"
+
+
+rule plot_binding:
+    """Interaction energies of a ligand with the catalytic dyad."""
+    input:
+        table=f"{RESULTS}/hybrid/binding/binding.csv",
+    output:
+        svg=report(
+            f"{FIGURES}/binding_dyad.svg",
+            caption="../report/binding.rst",
+            category="Architecture draft",
+            labels={"system": "dyad", "figure": "interaction energies"},
+        ),
+        png=f"{FIGURES}/binding_dyad.png",
+    log:
+        f"{RESULTS}/logs/plot_binding.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plot_binding.tsv"
+    conda:
+        "../../envs/report.yaml"
+    params:
+        context=context("qff.stages.plots.hybrid"),
+    script:
+        "../scripts/plot_binding.py"

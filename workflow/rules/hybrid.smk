@@ -183,6 +183,29 @@ rule time_methods:
         "../scripts/time_methods.py"
 
 
+rule compare_binding:
+    """The binding case: a frozen table, its force field computed again."""
+    input:
+        structure=ancient(CONFIG.hybrid.binding.structure) if BOUND else [],
+        frozen=ancient(CONFIG.hybrid.binding.frozen) if BOUND else [],
+    output:
+        table=f"{HYBRID}/binding/binding.csv",
+        metrics=f"{HYBRID}/binding/metrics.csv",
+        run=f"{HYBRID}/binding/run.json",
+    log:
+        f"{RESULTS}/logs/compare_binding.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_binding.tsv"
+    conda:
+        "../../envs/reference.yaml"
+    params:
+        context=context("qff.stages.binding"),
+        structure=tracked_digest(CONFIG.hybrid.binding.structure) if BOUND else "",
+        frozen=tracked_digest(CONFIG.hybrid.binding.frozen) if BOUND else "",
+    script:
+        "../scripts/compare_binding.py"
+
+
 rule compare_methods:
     """The draft's Table 1: a number with its interval, or the reason why there is none, in every cell."""
     input:

@@ -49,10 +49,11 @@ rule build_report:
         context=context("qff.stages.report"),
         config=CONFIG.model_dump(mode="json"),
         systems={name: STUDY.systems[name].label for name in STUDIED}
-        | {name: CONFIG.materials.sets[name].label for name in MATERIALS},
+        | {name: CONFIG.materials.sets[name].label for name in MATERIALS}
+        | BOUND,
         models=LABELS,
         shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in STUDIED}
-        | {name: {role: [] for role in ERRORS.values()} for name in MATERIALS},
+        | {name: {role: [] for role in ERRORS.values()} for name in (*MATERIALS, *BOUND)},
         captions=CAPTIONS,
         tracked={
             path: tracked_digest(path)

@@ -56,6 +56,13 @@ class TimingConfig(Strict):
     repetitions: PositiveInt = Field(default=3, description="Calls of every method and size; the fastest one counts.")
 
 
+class BindingConfig(Strict):
+    """Interaction of a ligand with the catalytic dyad of a protease, from a tracked table."""
+
+    structure: str = Field(description="Cluster of dyad and ligand (`workflow/qff/hybrid/cluster.py`).")
+    frozen: str = Field(description="Tracked table of its interaction energies (`python -m qff.hybrid.binding`).")
+
+
 class HybridConfig(Strict):
     systems: Annotated[list[Name], Distinct] = Field(
         default=[],
@@ -76,6 +83,7 @@ class HybridConfig(Strict):
     bonds: BondsConfig = BondsConfig()
     vqe: dict[Name, VQEScanConfig] = Field(default={}, description="Scans by VQE for each system.")
     timing: TimingConfig = TimingConfig()
+    binding: BindingConfig | None = Field(default=None, description="The binding case; none: it is left out.")
 
     @model_validator(mode="after")
     def _check(self):

@@ -1,4 +1,4 @@
-"""The architecture draft: a row of its Table 1 beside what it prints, and VQE along a bond."""
+"""The architecture draft: a row of its Table 1 beside what it prints, VQE along a bond, and the binding case."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qff.figures import style
+from qff.units import KCAL_PER_MOL_IN_EV
 
 PANELS = {"energy_rmse": "energy RMSE (kcal/mol)", "force_rmse": "force RMSE (kcal/mol/Å)"}
 OURS, PRINTED = style.PALETTE[0], style.PALETTE[2]
+BINDING = {  # method → its words and look
+    "mp2": ("MP2", {"color": style.REFERENCE_COLOUR, "marker": "o"}),
+    "b3lyp": ("B3LYP", {"color": style.PALETTE[0], "marker": "D"}),
+    "b3lyp_d3bj": ("B3LYP-D3(BJ)", {"color": style.PALETTE[4], "marker": "s"}),
+    "gfn2": ("GFN2-xTB", {"color": style.PALETTE[3], "marker": "^"}),
+    "amber": ("AMBER (ff14SB)", {"color": style.PALETTE[2], "marker": "v"}),
+}
 
 
 def table_one_figure(
@@ -67,4 +75,34 @@ def vqe_figure(scan: pd.DataFrame) -> Figure:
     axes["error"].plot(scan.distance_ang, above, marker="o", markersize=4.5, color=OURS)
     axes["error"].set(xlabel="r (Å)", ylabel="VQE − CASCI (Ha)")
     style.pad_log(axes["error"], above)
+    return figure
+
+
+def binding_figure(table: pd.DataFrame) -> Figure:
+    """Interaction energies along the separation; a bar where the reference was computed in a larger basis.
+
+    Args:
+        table: of :func:`qff.hybrid.binding.calculate`.
+    """
+    figure, axes = style.canvas([["energy"]], 3.6)
+    axis, table = axes["energy"], table.assign(kcal=table.interaction_ev / KCAL_PER_MOL_IN_EV)
+    bases = table.basis.fillna("")
+    for method, (words, look) in BINDING.items():
+        own = table[table.method == method]
+        if not len(own):
+            continue
+        small = bases[own.index[0]]
+        scan, larger = own[bases[own.index] == small], own[bases[own.index] != small]
+        label = f"{words}, {small}" if small else words
+        axis.plot(scan.separation_ang, scan.kcal, markersize=4.5, label=label, **look)
+        if len(larger):
+            low, high = larger.kcal.min(), larger.kcal.max()
+            middle = (low + high) / 2
+            axis.errorbar(
+                larger.separation_ang.iloc[0], middle, yerr=[[middle - low], [high - middle]], capsize=4, fmt="none",
+                color=look["color"], label=f"{words}, {bases[larger.index[0]]}",
+            )  # fmt: skip
+    axis.axhline(0, color=style.PALETTE[7], linewidth=0.8)
+    axis.set(xlabel="S–C distance (Å)", ylabel="interaction energy (kcal/mol)")
+    axis.legend()
     return figure

@@ -52,12 +52,13 @@ def b3lyp(symbols: list[str], positions: np.ndarray, basis: str, where: str) -> 
     found = {
         "energy_ev": mf.e_tot * HARTREE_IN_EV,
         "forces_ev_per_ang": -mf.nuc_grad_method().kernel() * HARTREE_PER_BOHR_IN_EV_PER_ANG,
-        "dispersion": _dispersion(mol),
+        "dispersion": dispersion(mol),
     }
     return {**found, "cpu_seconds": time.process_time() - began}
 
 
-def _dispersion(mol) -> dict | None:
+def dispersion(mol) -> dict | None:
+    """Energy (eV) and forces (A, 3) in eV/Å of D3(BJ) for the functional; none where pyscf-dispersion is not installed."""
     try:
         from pyscf.dispersion.dftd3 import DFTD3Dispersion
     except ImportError:

@@ -18,6 +18,14 @@ WORDS = [
     "says why. A fitted model can beat a functional only where it was fitted: both are held against the same labels.",
 ]
 
+BOUND = "dyad"  # system of the numbers of the binding case
+BINDING_WORDS = [
+    "The binding case: the draft names neither ligand nor structure nor reference, and nothing can label a protease at its "
+    "level. What is calculated is how an amide, as in every peptide that the main protease cuts, interacts with the side "
+    "chains of its catalytic dyad. It judges whether a classical force field lacks something that quantum chemistry has; it "
+    "cannot judge a free energy of binding, a dynamics of the protease, or what the hybrid would make of either.",
+]
+
 
 def hybrid_words_and_tables(
     metrics: pd.DataFrame, folder: Path, labels: dict[str, str]
@@ -32,7 +40,9 @@ def hybrid_words_and_tables(
     ]
     if (timing := folder / "timing/timing.csv").is_file():
         tables.append(_timing(pd.read_csv(timing), metrics, labels, timing.as_posix()))
-    return WORDS, tables
+    if (binding := folder / "binding/metrics.csv").is_file():
+        tables.append(_binding(metrics[metrics.system == BOUND], binding.as_posix()))
+    return [*WORDS, *(BINDING_WORDS if binding.is_file() else [])], tables
 
 
 def _table_one(cells: pd.DataFrame, source: str) -> Table:
@@ -95,3 +105,20 @@ def _timing(times: pd.DataFrame, metrics: pd.DataFrame, labels: dict[str, str], 
         rows.append([labels.get(method, method), sizes, fitted])
     header = ["method", "atoms: time of a call (s)", "exponent"]
     return Table("Wall time on water clusters", header, rows, source, "Side by side in one process, one thread.")
+
+
+def _binding(metrics: pd.DataFrame, source: str) -> Table:
+    rows = []
+    for method in metrics.model.unique():
+        found = []
+        for quantity in ("interaction_energy", "interaction_error"):
+            ends = [pick(metrics, model=method, quantity=quantity, variant=end) for end in ("", "_low", "_high")]
+            if not all(map(len, ends)):
+                found.append(MISSING)
+                continue
+            value, low, high = (float(e.iloc[0]) for e in ends)
+            found.append(number(value) if low == high else f"{number(value)}\n{interval(low, high)}")
+        rows.append([method, *found])
+    header = ["method", "interaction energy (kcal/mol)", "difference from the reference (kcal/mol)"]
+    note = "Where MP2 in the small basis is lowest. Reference: MP2 in a larger basis, without and with counterpoise, and their mean."
+    return Table("Acetamide at the catalytic dyad", header, rows, source, note)

@@ -117,6 +117,11 @@ KINDS = {
         "Energy and force RMSE of AMBER, B3LYP, the neural network potential and the hybrid on {label}.",
         "hybrid/table_one.csv",
     ),
+    "binding": (
+        "Interaction energies",
+        "Interaction energy of {label} over their distance by MP2, B3LYP, GFN2-xTB and AMBER.",
+        "hybrid/binding/binding.csv",
+    ),
 }
 
 
@@ -238,7 +243,7 @@ def sections(
         )
 
     draft_words, draft_tables = hybrid_words_and_tables(metrics, results / "hybrid", study.models)
-    draft = Part("", draft_words, [f for f in pictures if f.kind in ("vqe", "table_one")], draft_tables)
+    draft = Part("", draft_words, [f for f in pictures if f.kind in ("vqe", "table_one", "binding")], draft_tables)
 
     def periodic(system, numbers):
         words = materials.material_words(study.config["materials"], system) if "materials" in study.config else []

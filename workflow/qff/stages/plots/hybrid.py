@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qff.config import read_yaml, validate
 from qff.figures import style
-from qff.figures.hybrid import table_one_figure, vqe_figure
+from qff.figures.hybrid import binding_figure, table_one_figure, vqe_figure
 from qff.hybrid.table_one import Cells
 from qff.stages.common import read_table
 
@@ -19,3 +19,7 @@ def plot_table_one(*, system: str, cells_path: str, table_path: str, svg_path: s
 
 def plot_vqe(*, table_path: str, svg_path: str, png_path: str) -> None:
     style.save(vqe_figure(read_table(table_path)), svg_path, png_path)
+
+
+def plot_binding(*, table_path: str, svg_path: str, png_path: str) -> None:
+    style.save(binding_figure(read_table(table_path)), svg_path, png_path)
