@@ -17,7 +17,7 @@ OPTIONS = MaterialsConfig.model_validate(
     {
         "descriptor": {"cutoff_ang": 4.0, "n_radial": 2, "l_max": 2},
         "compression": {"method": "pca"},
-        "behler_parrinello": {"hidden": [6, 5], "starts": 1, "epochs": 60, "batch": 4, "learning_rate": 0.01},
+        "behler_parrinello": {"hidden": [6, 5], "starts": 1, "epochs": 100, "batch": 2, "learning_rate": 0.01},
     }
 )
 

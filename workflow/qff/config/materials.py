@@ -111,9 +111,9 @@ class BehlerParrinelloConfig(Strict):
         default=[16, 16], description="Units of the two hidden layers of each element."
     )
     starts: PositiveInt = Field(default=2, description="Initial parameters per seed; the best in validation is kept.")
-    epochs: PositiveInt = Field(default=40, description="Passes of Adam over the training frames.")
-    batch: PositiveInt = Field(default=8, description="Frames per step.")
-    learning_rate: Positive = Field(default=3e-3, description="At the start; it falls to zero along a cosine.")
+    epochs: PositiveInt = Field(default=80, description="Passes of Adam over the training frames.")
+    batch: PositiveInt = Field(default=4, description="Frames per step.")
+    learning_rate: Positive = Field(default=0.01, description="At the start; it falls to zero along a cosine.")
 
 
 class MaterialCostConfig(Strict):
