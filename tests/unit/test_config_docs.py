@@ -27,6 +27,7 @@ DIMENSIONLESS = {
     "quantum.noise.two_qubit", "quantum.noise.one_qubit_fraction", "quantum.noise.readout",
     "quantum.noise.device.one_qubit", "quantum.noise.device.two_qubit", "quantum.noise.device.readout",
     "reference.scan.focus_density", "stretch", "relative_steps", "materials.compression.ridge",
+    "materials.behler_parrinello.learning_rate",
     "materials.dynamics.closest_factor", "materials.dynamics.temperature_factor",
 }  # fmt: skip
 

@@ -338,7 +338,7 @@ def test_a_seed_of_the_comparison(frames, method):
     )
     mean = mean_errors(frames[:20], frames[25:], prepared.references)
     assert models["amplitude_hybrid"].n_parameters == 2 * 2 + 2 * 4
-    assert prepared.n_fixed == 2 + 2 * DESCRIPTOR.n_features * 4 + 2 * 3
+    assert prepared.n_fixed(models["linear"]) == 2 + 2 * DESCRIPTOR.n_features * 4 + 2 * 3
     for name, fitted in models.items():
         found = errors(potential_of(prepared, fitted, 10.0), frames[25:])
         assert found["force_rmse"][1] < mean["force_rmse"][1], name

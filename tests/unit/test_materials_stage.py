@@ -96,6 +96,22 @@ def test_the_report_shows_all_of_it(written):
     assert "stable" in words[1]
 
 
+def test_a_set_may_have_dynamics_of_its_own():
+    """Its job and the words of the report follow it; other jobs and sets do not see it."""
+    own = {"time_step_fs": 0.5, "closest_factor": 0.7}
+    sets = {"li2s": SET, "heavy": SET, "light": {**SET, "dynamics": own}}
+    config = MaterialsConfig.model_validate({**SETTINGS, "sets": sets})
+    light, heavy = (config.settings_of(name, ["dynamics"])["dynamics"] for name in ("light", "heavy"))
+    assert (light["time_step_fs"], light["closest_factor"], light["length_fs"]) == (0.5, 0.7, 2000.0)
+    assert heavy == config.dynamics.model_dump(mode="json")
+    assert config.settings_of("light") == config.settings_of("heavy")
+    assert not {"sets", "dynamics", "cost"} & set(config.settings_of("light"))
+    assert "0.7 of the shortest distance" in material_words(config.model_dump(mode="json"), "light")[1]
+    assert "0.8 of the shortest distance" in material_words(config.model_dump(mode="json"), "heavy")[1]
+    with pytest.raises(ValueError, match=r"length_fs 0\.1 is shorter than one time step"):
+        MaterialSetConfig.model_validate({**SET, "dynamics": {"length_fs": 0.1}})
+
+
 def test_the_fate_of_every_run_is_in_the_report_and_in_a_picture(written, tmp_path):
     table = runs_table(pd.read_csv(written / "dynamics_runs"), "runs.csv")
     assert table.rows[0][:3] == ["300 K, 0", "lasted", "60"]

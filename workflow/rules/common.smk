@@ -267,13 +267,12 @@ def material_digest(wildcards):
 
 
 def material_config(wildcards):
-    return CONFIG.materials.sets[wildcards.name].model_dump(mode="json")
+    return CONFIG.materials.sets[wildcards.name].model_dump(mode="json", exclude={"dynamics"})
 
 
 def material_settings(*keys):
-    """Settings of the section that a job depends on: all keys but those of other jobs and the sets."""
-    others = {"sets", "dynamics", "cost"} - set(keys)
-    return {k: v for k, v in CONFIG.materials.model_dump(mode="json").items() if k not in others}
+    """Function of wildcards: settings that a job depends on, without those of other jobs."""
+    return lambda w: CONFIG.materials.settings_of(w.name, keys)
 
 
 def of_materials(file, jobs=("fit", "dynamics", "cost")):

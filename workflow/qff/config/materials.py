@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from qff.config.types import Distinct, Name, NonNegative, Positive, PositiveInt, Strict
+
+
+class MaterialDynamicsConfig(Strict):
+    temperatures_k: list[Positive] = Field(
+        default=[300.0], min_length=1, description="Temperatures of the Langevin dynamics (K)."
+    )
+    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
+    time_step_fs: Positive = Field(default=2.0, description="Time step (fs).")
+    friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
+    nve_fs: Positive = Field(default=1000.0, description="Length of the run at constant energy (fs).")
+    starts: PositiveInt = Field(default=2, description="Trajectories of each temperature.")
+    repeat: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(
+        default=[2, 1, 1], description="Supercell of a frame that they start from."
+    )
+    closest_factor: Positive = Field(
+        default=0.8,
+        description="Unphysical: a pair closer than this part of the shortest distance in training of its elements.",
+    )
+    temperature_factor: Positive = Field(
+        default=2.0,
+        description="Unphysical: a temperature, averaged over 50 steps, above this multiple of the target.",
+    )
+    energy_window_ev: Positive = Field(
+        default=0.3, description="Unphysical: a potential energy further from the start than this (eV/atom)."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.length_fs < self.time_step_fs:
+            raise ValueError(f"length_fs {self.length_fs} is shorter than one time step")
+        return self
 
 
 class MaterialSetConfig(Strict):
@@ -27,6 +59,9 @@ class MaterialSetConfig(Strict):
     )
     n_train: PositiveInt = Field(description="Training frames.")
     n_validation: PositiveInt = Field(description="Validation frames: ridges and starts are chosen on them.")
+    dynamics: MaterialDynamicsConfig | None = Field(
+        default=None, description="In place of the section's: of cells with light atoms, say."
+    )
 
 
 class MaterialDescriptorConfig(Strict):
@@ -71,29 +106,14 @@ class NetworkConfig(Strict):
     steps: PositiveInt = Field(default=40, description="Steps of Levenberg–Marquardt.")
 
 
-class MaterialDynamicsConfig(Strict):
-    temperatures_k: list[Positive] = Field(
-        default=[300.0], min_length=1, description="Temperatures of the Langevin dynamics (K)."
+class BehlerParrinelloConfig(Strict):
+    hidden: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] = Field(
+        default=[16, 16], description="Units of the two hidden layers of each element."
     )
-    length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
-    time_step_fs: Positive = Field(default=2.0, description="Time step (fs).")
-    friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
-    nve_fs: Positive = Field(default=1000.0, description="Length of the run at constant energy (fs).")
-    starts: PositiveInt = Field(default=2, description="Trajectories of each temperature.")
-    repeat: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = Field(
-        default=[2, 1, 1], description="Supercell of a frame that they start from."
-    )
-    closest_factor: Positive = Field(
-        default=0.8,
-        description="Unphysical: a pair closer than this part of the shortest distance in training of its elements.",
-    )
-    temperature_factor: Positive = Field(
-        default=2.0,
-        description="Unphysical: a temperature, averaged over 50 steps, above this multiple of the target.",
-    )
-    energy_window_ev: Positive = Field(
-        default=0.3, description="Unphysical: a potential energy further from the start than this (eV/atom)."
-    )
+    starts: PositiveInt = Field(default=2, description="Initial parameters per seed; the best in validation is kept.")
+    epochs: PositiveInt = Field(default=80, description="Passes of Adam over the training frames.")
+    batch: PositiveInt = Field(default=4, description="Frames per step.")
+    learning_rate: Positive = Field(default=0.01, description="At the start; it falls to zero along a cosine.")
 
 
 class MaterialCostConfig(Strict):
@@ -112,7 +132,17 @@ class MaterialsConfig(Strict):
         default={}, description="Sets by name; in an overlay, null drops one."
     )
     models: Annotated[
-        list[Literal["linear", "quadratic", "amplitude_hybrid", "nn", "amplitude_separable", "amplitude_random"]],
+        list[
+            Literal[
+                "linear",
+                "quadratic",
+                "amplitude_hybrid",
+                "nn",
+                "behler_parrinello",
+                "amplitude_separable",
+                "amplitude_random",
+            ]
+        ],
         Distinct,
     ] = Field(default=["linear", "quadratic", "amplitude_hybrid", "nn"], description="Models beside the mean.")
     seeds: PositiveInt = Field(default=2, description="Repetitions: new split, new initial parameters.")
@@ -130,12 +160,18 @@ class MaterialsConfig(Strict):
     compression: CompressionConfig = CompressionConfig()
     circuit: AmplitudeConfig = AmplitudeConfig()
     network: NetworkConfig = NetworkConfig()
+    behler_parrinello: BehlerParrinelloConfig = BehlerParrinelloConfig()
     dynamics: MaterialDynamicsConfig = MaterialDynamicsConfig()
     cost: MaterialCostConfig = MaterialCostConfig()
 
     @model_validator(mode="after")
     def _check(self):
         self.sets = {name: entry for name, entry in self.sets.items() if entry is not None}
-        if self.dynamics.length_fs < self.dynamics.time_step_fs:
-            raise ValueError(f"dynamics.length_fs {self.dynamics.length_fs} is shorter than one time step")
         return self
+
+    def settings_of(self, name: str, jobs: Collection[str] = ()) -> dict:
+        """What jobs on a set depend on: all of the section but the sets, dynamics and cost, unless ``jobs`` names them.
+        Dynamics are the set's own where it states some."""
+        own = self.sets[name].dynamics
+        settings = self if own is None else self.model_copy(update={"dynamics": own})
+        return settings.model_dump(mode="json", exclude={"sets", "dynamics", "cost"} - set(jobs))

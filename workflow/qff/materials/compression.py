@@ -47,6 +47,14 @@ class Compression:
         beyond = np.tanh(np.maximum(np.abs(linear) - limits, 0.0))
         return np.clip(linear, -limits, limits) + np.sign(linear) * beyond, 1.0 - beyond**2
 
+    def gradient(self, by_linear: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        """Slopes (A, P) by the features, from slopes (A, k) by the linear map."""
+        found = np.empty((len(kinds), self.mean.shape[1]))
+        for s, projection in enumerate(self.projections):
+            mine = kinds == s
+            found[mine] = by_linear[mine] @ projection.T
+        return found
+
     def limited(self, features: np.ndarray, kinds: np.ndarray) -> Compression:
         """The same with limits at the largest values of training atoms."""
         free = Compression(self.mean, self.projections, np.full_like(self.limits, np.inf))

@@ -8,7 +8,15 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from qff.errors import DataError
-from qff.materials.moments import compiled, expand, expand_pullback, monomials, spectrum, spectrum_pullback
+from qff.materials.moments import (
+    compiled,
+    expand,
+    expand_pullback,
+    moment_slopes,
+    monomials,
+    spectrum,
+    spectrum_pullback,
+)
 from qff.materials.neighbours import NeighbourList, neighbour_list
 
 VOIGT = np.array([[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]])  # ASE's order of the components of a stress
@@ -125,20 +133,26 @@ def forces_and_virial(index, vectors, slopes):
 
 
 @compiled
-def _respond(index, vectors, slopes, voigt, responses, component):
-    """Write what forces and virial answer to component ``component`` of every atom into responses (A, k, 3A + 6)."""
-    n = len(index)
+def _respond(index, vectors, slopes, voigt):
+    """Answers (A, k, 3A + 6) of forces and virial to slopes (A, M, 3, k) by the vectors to the neighbours."""
+    n, k = len(index), slopes.shape[3]
+    found, own = np.empty((n, k, 3 * n + 6)), np.empty((3 * n + 6, k))
     for i in range(n):
+        own[:] = 0.0
         for j in range(index.shape[1]):
-            k = index[i, j]
-            if k < 0:
+            other = index[i, j]
+            if other < 0:
                 continue
             for a in range(3):
-                responses[i, component, 3 * i + a] += slopes[i, j, a]
-                responses[i, component, 3 * k + a] -= slopes[i, j, a]
+                for c in range(k):
+                    own[3 * i + a, c] += slopes[i, j, a, c]
+                    own[3 * other + a, c] -= slopes[i, j, a, c]
             for v in range(6):
                 a, b = voigt[v]
-                responses[i, component, 3 * n + v] += vectors[i, j, a] * slopes[i, j, b]
+                for c in range(k):
+                    own[3 * n + v, c] += vectors[i, j, a] * slopes[i, j, b, c]
+        found[i] = own.T
+    return found
 
 
 def responses(
@@ -146,13 +160,21 @@ def responses(
 ) -> np.ndarray:
     """Forces and virial, (A, k, 3A + 6), that a unit slope of the energy by each compressed number brings.
 
+    All numbers at once: what a neighbour does to the moments is computed once, the rest is products of matrices.
+
     Args:
         projections: (S, P, k), the linear map of the features of each element to the compressed numbers.
     """
-    n, k = len(environment.kinds), projections.shape[2]
-    found = np.zeros((n, k, 3 * n + 6))
-    for component in range(k):
-        gradient = np.ascontiguousarray(projections[:, :, component][environment.kinds])
-        slopes = descriptor.pullback(environment, moments, gradient)
-        _respond(environment.index, environment.vectors, slopes, VOIGT, found, component)
-    return found
+    exponents, weights, begin = descriptor._tables
+    e, n_radial, k = environment, descriptor.n_radial, projections.shape[2]
+    gradients = (np.ascontiguousarray(projections[:, :, c][e.kinds]) for c in range(k))
+    by_moments = np.array([spectrum_pullback(moments, begin, gradient) for gradient in gradients])
+    by_vectors = moment_slopes(e.vectors, e.neighbour_kinds, descriptor.cutoff_ang, n_radial, exponents, weights)
+    slopes = np.zeros((*e.vectors.shape, k))
+    for s in range(len(descriptor.elements)):
+        channels = by_moments[:, :, s * n_radial : (s + 1) * n_radial].reshape(k, len(e.kinds), -1)
+        for i, around in enumerate(e.neighbour_kinds):
+            of_element = by_vectors[i, around == s]
+            found = of_element.reshape(-1, channels.shape[2]) @ channels[:, i].T
+            slopes[i, around == s] = found.reshape(-1, 3, k)
+    return _respond(e.index, e.vectors, slopes, VOIGT)

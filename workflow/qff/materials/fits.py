@@ -8,19 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from qff.materials.circuit import AmplitudeCircuit
+from qff.materials.compression import Compression
 from qff.materials.equations import NormalEquations, Rows, solve
-from qff.materials.heads import NetworkHead, QuadraticHead, linear_head, quadratic_head
+from qff.materials.heads import ElementNetworks, NetworkHead, QuadraticHead, linear_head, quadratic_head
 
 RIDGES = (1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A head, the number of its parameters that were trained, and the loss of the validation frames."""
+    """A head, the number of its parameters that were trained, and the loss of the validation frames; ``trained``: the
+    linear map of the features that was trained with it, in place of the common compression."""
 
-    head: QuadraticHead | NetworkHead
+    head: QuadraticHead | NetworkHead | ElementNetworks
     n_parameters: int
     validation_loss: float
+    trained: Compression | None = None
 
 
 def fit_regression(training: NormalEquations, validation: NormalEquations, n_elements: int, kind: str) -> Fitted:

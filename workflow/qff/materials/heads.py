@@ -42,6 +42,31 @@ class NetworkHead:
         return self.c[kinds] + (weights * t).sum(1), (weights * (1 - t**2)) @ self.u
 
 
+@dataclass(frozen=True)
+class ElementNetworks:
+    """c_s + v_s·tanh(w_sᵀ tanh(x + a_s) + b_s): a network of its own for each element, behind its first linear map.
+
+    a (S, h), w (S, h, g), b (S, g), v (S, g) and c (S,) in eV.
+    """
+
+    a: np.ndarray
+    w: np.ndarray
+    b: np.ndarray
+    v: np.ndarray
+    c: np.ndarray
+
+    def energies(self, values: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`QuadraticHead.energies`."""
+        energies, slopes = np.empty(len(values)), np.empty_like(values)
+        for s in range(len(self.c)):
+            mine = kinds == s
+            first = np.tanh(values[mine] + self.a[s])
+            second = np.tanh(first @ self.w[s] + self.b[s])
+            energies[mine] = self.c[s] + second @ self.v[s]
+            slopes[mine] = ((1 - second**2) * self.v[s]) @ self.w[s].T * (1 - first**2)
+        return energies, slopes
+
+
 def linear_head(coefficients: np.ndarray, n_elements: int) -> QuadraticHead:
     """Of coefficients of :func:`qff.materials.equations.linear_matrix`."""
     rows = coefficients.reshape(n_elements, -1)

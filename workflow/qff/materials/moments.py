@@ -172,3 +172,35 @@ def expand_pullback(vectors, kinds, cutoff, n_radial, exponents, weights, gradie
             found[i, j, 1] = turn_y + inward * u[1]
             found[i, j, 2] = turn_z + inward * u[2]
     return found
+
+
+@compiled
+def moment_slopes(vectors, kinds, cutoff, n_radial, exponents, weights):
+    """Derivatives (A, M, 3, n_radial · m), by the vector to a neighbour, of the moments of its element."""
+    n_atoms, width = kinds.shape
+    n_moments = len(weights)
+    l_max = exponents[-1, 2]
+    found = np.zeros((n_atoms, width, 3, n_radial * n_moments))
+    value, slope = np.empty(n_radial), np.empty(n_radial)
+    powers, u, turn = np.empty((3, l_max + 1)), np.empty(3), np.empty(3)
+    for i in range(n_atoms):
+        for j in range(width):
+            if kinds[i, j] < 0:
+                continue
+            r = _neighbour(vectors[i, j], cutoff, value, slope, u, powers)
+            if r >= cutoff:
+                continue
+            for m in range(n_moments):
+                a, b, c = exponents[m]
+                x, y, z = powers[0, a], powers[1, b], powers[2, c]
+                w = weights[m] / r
+                turn[0] = w * a * powers[0, a - 1] * y * z if a else 0.0
+                turn[1] = w * b * x * powers[1, b - 1] * z if b else 0.0
+                turn[2] = w * c * x * y * powers[2, c - 1] if c else 0.0
+                inward = u[0] * turn[0] + u[1] * turn[1] + u[2] * turn[2]
+                mono = weights[m] * x * y * z
+                for n in range(n_radial):
+                    for t in range(3):
+                        across = turn[t] - inward * u[t]
+                        found[i, j, t, n * n_moments + m] = slope[n] * mono * u[t] + value[n] * across
+    return found

@@ -11,13 +11,13 @@ from qff.errors import ModelFileError
 from qff.materials.compression import Compression
 from qff.materials.descriptor import Descriptor, Environment, forces_and_virial
 from qff.materials.frames import Frame
-from qff.materials.heads import NetworkHead, QuadraticHead
+from qff.materials.heads import ElementNetworks, NetworkHead, QuadraticHead
 from qff.materials.moments import compiled
 from qff.materials.neighbours import NeighbourList
 from qff.provenance import atomic_path
 
 CHUNK = 512  # atoms whose descriptors are held at a time
-HEADS = {"quadratic": QuadraticHead, "network": NetworkHead}
+HEADS = {"quadratic": QuadraticHead, "network": NetworkHead, "element_networks": ElementNetworks}
 
 
 @compiled
@@ -52,7 +52,7 @@ class MaterialPotential:
     descriptor: Descriptor
     references: np.ndarray
     compression: Compression
-    head: QuadraticHead | NetworkHead
+    head: QuadraticHead | NetworkHead | ElementNetworks
     closest: np.ndarray
     wall: float = 0.0
 
@@ -76,11 +76,7 @@ class MaterialPotential:
             values, steepness = self.compression.apply(self.descriptor.features(moments), some.kinds)
             energies, by_values = self.head.energies(values, some.kinds)
             energy += float(energies.sum())
-            by_values = by_values * steepness
-            gradient = np.empty((len(some.kinds), self.descriptor.n_features))
-            for s, projection in enumerate(self.compression.projections):
-                mine = some.kinds == s
-                gradient[mine] = by_values[mine] @ projection.T
+            gradient = self.compression.gradient(by_values * steepness, some.kinds)
             slopes[part] = self.descriptor.pullback(some, moments, gradient)
             if self.wall:
                 energy += _wall(some.vectors, some.kinds, some.neighbour_kinds, self.closest, self.wall, slopes[part])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qff.materials.baselines import ReferenceEnergies, composition_means, fit_references
+from qff.materials.behler_parrinello import fit_behler_parrinello
 from qff.materials.circuit import AmplitudeCircuit
 from qff.materials.compression import Compression, features_of, principal_components, roughness, turned
 from qff.materials.descriptor import Descriptor
@@ -26,10 +27,10 @@ class Prepared:
     compression: Compression
     closest: np.ndarray
 
-    @property
-    def n_fixed(self) -> int:
-        """Numbers fixed by data and not by gradients."""
-        return self.compression.n_fixed + len(self.references.per_atom)
+    def n_fixed(self, fitted: Fitted) -> int:
+        """Numbers of a model that data fix, and not gradients; of a trained linear map only the means."""
+        own = self.compression.n_fixed if fitted.trained is None else fitted.trained.mean.size
+        return own + len(self.references.per_atom)
 
 
 def prepare(frames: list[Frame], settings, weights: Weights, size: int) -> Prepared:
@@ -68,9 +69,9 @@ def fit_all(
     models: list[str],
     rng: np.random.Generator,
 ) -> dict[str, Fitted]:
-    """Models by name, all in the same compressed descriptor: ``linear``, ``quadratic`` (the circuit's series with free
+    """Models by name, all but the last in the same compressed descriptor: ``linear``, ``quadratic`` (the circuit's series with free
     coefficients), ``amplitude_hybrid``, ``nn``, ``amplitude_separable`` (no entangling gates), ``amplitude_random`` (angles
-    drawn uniformly and not trained, weights by least squares)."""
+    drawn uniformly and not trained, weights by least squares), ``behler_parrinello`` (on the whole descriptor)."""
     n_elements = len(prepared.descriptor.elements)
     rows = {}
     for name, frames in (("training", training), ("validation", validation)):
@@ -113,13 +114,28 @@ def fit_all(
         found["amplitude_separable"] = fit_circuit(separable, *own, settings.circuit.steps, rng)
     if "amplitude_random" in models:
         found["amplitude_random"] = fit_circuit(circuit, *own, 0, rng, spread=np.pi)
+    if "behler_parrinello" in models:
+        found["behler_parrinello"] = fit_behler_parrinello(
+            prepared.descriptor,
+            prepared.references,
+            training,
+            validation,
+            settings.behler_parrinello,
+            weights,
+            rng,
+        )
     return found
 
 
 def potential_of(prepared: Prepared, fitted: Fitted, wall: float) -> MaterialPotential:
     """A fitted head with everything that belongs to it."""
     return MaterialPotential(
-        prepared.descriptor, prepared.references.per_atom, prepared.compression, fitted.head, prepared.closest, wall
+        prepared.descriptor,
+        prepared.references.per_atom,
+        fitted.trained or prepared.compression,
+        fitted.head,
+        prepared.closest,
+        wall,
     )
 
 

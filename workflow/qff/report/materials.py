@@ -13,6 +13,7 @@ MODELS = {
     "quadratic": "quadratic regression",
     "amplitude_hybrid": "hybrid: circuit on amplitudes",
     "nn": "tanh network",
+    "behler_parrinello": "Behler–Parrinello networks, whole descriptor",
     "amplitude_separable": "hybrid, no entangling gates",
     "amplitude_random": "hybrid, random circuit",
 }
@@ -26,13 +27,14 @@ QUANTITIES = {
 
 def material_words(settings: dict, system: str) -> list[str]:
     """What was fitted to what, and when a trajectory counts as stable."""
-    entry, d = settings["sets"].get(system), settings["dynamics"]
+    entry = settings["sets"].get(system)
     if entry is None:
         return []
+    d = entry.get("dynamics") or settings["dynamics"]
     size = 2 ** settings["circuit"]["n_qubits"] - 1
     return [
         f"Labels: {entry['level']} ({entry['source']}); {entry['n_train']} training and {entry['n_validation']} validation "
-        f"frames. All models see the same {size} numbers per atom ({settings['compression']['method']} of a power spectrum, "
+        f"frames. All models but Behler–Parrinello networks see the same {size} numbers per atom ({settings['compression']['method']} of a power spectrum, "
         f"cutoff {settings['descriptor']['cutoff_ang']:g} Å). Test sets by block are runs of consecutive frames of the file, "
         "with a gap around them; where a file is in no order of time, they are as good as random.",
         f"A trajectory is stable if no pair comes closer than {d['closest_factor']:g} of the shortest distance in training, "
