@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
-from test_study import TINY, copy_repository, environment, jobs_of  # noqa: E402
+from test_study import TINY, copy_repository, environment, jobs_of
 
 NEEDED = ("snakemake_executor_plugin_kubernetes", "snakemake_storage_plugin_fs")
 pytestmark = [pytest.mark.operations, pytest.mark.timeout(0)]
