@@ -258,7 +258,7 @@ def test_the_stage_and_what_the_report_says(tmp_path):
     words, tables = hybrid_words_and_tables(metrics, tmp_path, {})
     assert "cannot judge a free energy of binding" in words[-1]
     assert [row[0] for row in tables[-1].rows] == list(dict.fromkeys(metrics.model))
-    assert re.match(r"-?\d.*\n\[", tables[-1].rows[0][1])
+    assert re.match(r"−?\d.*\n\[", tables[-1].rows[0][1])
     figure = binding_figure(pd.read_csv(folder / "binding.csv"))
     assert len(figure.axes[0].get_legend().get_texts()) >= 5
     style.save(figure, str(tmp_path / "a.svg"), str(tmp_path / "a.png"))

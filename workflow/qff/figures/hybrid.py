@@ -51,7 +51,7 @@ def table_one_figure(
             label="printed, average over all systems of the draft",
         ),
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.legend(handles=handles, loc="outside upper center")
     return figure
 
 
