@@ -114,4 +114,4 @@ def test_the_stage_measures_a_model(study, tmp_path):
     assert reached == pytest.approx(0.05, rel=0.02)
     assert of["noise_error_force", "device_1_none"] > of["noise_error_force", "gates_0.001_none"] > 0
     found = hardware_tables(table, ["mine"], {"mine": "mine"}, pd.read_csv(tmp_path / "timing.csv"), "metrics.csv")
-    assert [len(t.rows) for t in found] == [3, 9, 3, 2, 0, 0, 0]
+    assert [len(t.rows) for t in found] == [3, 9, 4, 2, 0, 0, 0]
