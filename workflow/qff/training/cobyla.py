@@ -68,5 +68,5 @@ class _Search:
             self.tell(value)
 
     def tell(self, value: float) -> None:
-        with contextlib.suppress(StopIteration):
+        with contextlib.suppress(StopIteration, np.linalg.LinAlgError):  # converged; or a simplex without volume
             self.point = self._points.send(value)

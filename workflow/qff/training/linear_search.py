@@ -97,11 +97,10 @@ def search(start: np.ndarray, radius: float, final: float) -> Points:
     simplex = yield from _first(start, radius)
     resolution = region = radius  # the smallest that the region may be now, and what it is
     while True:
-        slope, steep = simplex.slope(), False
-        steepness, length = float(np.linalg.norm(slope)), 0.0
+        slope = simplex.slope()
+        steepness, length, failed = float(np.linalg.norm(slope)), 0.0, True
         compact = bool((simplex.lengths() <= 4 * region**2).all())
-        failed = True
-        if steep := steepness > 0 and np.isfinite(steepness):
+        if 0 < steepness < np.inf:
             step, length = -region / steepness * slope, region
             value = yield from _value(simplex, step, final)
             decrease = simplex.lowest - value
@@ -111,7 +110,7 @@ def search(start: np.ndarray, radius: float, final: float) -> Points:
             region *= 0.1
         if region <= 1.5 * resolution:
             region = resolution
-        if steep:
+        if length:
             k = simplex.dispensable(step, decrease > 0, max(resolution, region / 10))
             failed = ratio <= 0 or k is None
             if k is not None:
