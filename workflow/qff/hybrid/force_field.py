@@ -49,7 +49,7 @@ def water_energy_and_forces(symbols: list[str], positions: np.ndarray, where: st
     """
     try:
         import openmm
-        from openmm import app, unit
+        from openmm import app
     except ImportError as error:
         raise DataError("force fields are evaluated by OpenMM, which is not installed: pip install openmm") from error
 
@@ -63,12 +63,30 @@ def water_energy_and_forces(symbols: list[str], positions: np.ndarray, where: st
         topology.addBond(atoms[0], atoms[2])
     system = app.ForceField(WATER).createSystem(topology, nonbondedMethod=app.NoCutoff, rigidWater=False)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    return evaluated(context, positions, order)
+
+
+def evaluated(context, positions: np.ndarray, order: list[int]) -> tuple[float, np.ndarray]:
+    """Energy (eV) and forces (A, 3) in eV/Å of an OpenMM context whose atoms are ``order`` of positions (A, 3) in Å."""
+    from openmm import unit
+
     context.setPositions(positions[order] * 0.1)
     state = context.getState(getEnergy=True, getForces=True)
-    kcal, ang = unit.kilocalories_per_mole, unit.angstrom
-    forces = np.zeros_like(positions)
-    forces[order] = np.asarray(state.getForces(asNumpy=True).value_in_unit(kcal / ang)) * KCAL_PER_MOL_IN_EV
+    kcal, forces = unit.kilocalories_per_mole, np.zeros_like(positions)
+    found = state.getForces(asNumpy=True).value_in_unit(kcal / unit.angstrom)
+    forces[order] = np.asarray(found) * KCAL_PER_MOL_IN_EV
     return state.getPotentialEnergy().value_in_unit(kcal) * KCAL_PER_MOL_IN_EV, forces
+
+
+def root_means(squares: dict[str, np.ndarray], stream: str) -> dict[str, list[float]]:
+    """Root mean squares of frames, from eV or eV/Å to kcal/mol, with the ends of a 95 % bootstrap interval over frames."""
+    n = len(next(iter(squares.values())))
+    draws = generator(0, stream).integers(0, n, (BOOTSTRAP_SAMPLES, n))
+    found = {}
+    for quantity, values in squares.items():
+        ends = np.quantile(np.sqrt(values[draws].mean(1)), [0.025, 0.975])
+        found[quantity] = [float(x / KCAL_PER_MOL_IN_EV) for x in (np.sqrt(values.mean()), *ends)]
+    return found
 
 
 def record(path: Path) -> dict:
@@ -88,18 +106,8 @@ def record(path: Path) -> dict:
         counts.append(len(atoms) / 3)
     difference, n, squares = (np.array(x) for x in (energies, counts, forces))
     left = difference - n * (n @ difference) / (n @ n)
-    draws = generator(0, "force_field").integers(0, len(n), (BOOTSTRAP_SAMPLES, len(n)))
-
-    def interval(values: np.ndarray) -> list[float]:
-        ends = np.quantile(np.sqrt(values[draws].mean(1)), [0.025, 0.975])
-        return [float(x / KCAL_PER_MOL_IN_EV) for x in (np.sqrt(values.mean()), *ends)]
-
-    return {
-        "energy_rmse": interval(left**2),
-        "energy_rmse_per_molecule": interval((left / n) ** 2),
-        "force_rmse": interval(squares),
-        "n_frames": len(n),
-    }
+    parts = {"energy_rmse": left**2, "energy_rmse_per_molecule": (left / n) ** 2, "force_rmse": squares}
+    return {**root_means(parts, "force_field"), "n_frames": len(n)}
 
 
 @reported

@@ -18,10 +18,8 @@ import numpy as np
 
 from qff.command import reported
 from qff.errors import DataError
-from qff.hybrid.force_field import BOOTSTRAP_SAMPLES
+from qff.hybrid.force_field import evaluated, root_means
 from qff.jobs import progress
-from qff.randomness import generator
-from qff.units import KCAL_PER_MOL_IN_EV
 
 PROTEIN = "amber14/protein.ff14SB.xml"
 BONDED = 1.25  # of the sum of covalent radii
@@ -92,14 +90,7 @@ class Peptide:
 
     def energy_and_forces(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
         """eV and eV/Å (A, 3) at positions (A, 3) in Å."""
-        from openmm import unit
-
-        self.context.setPositions(positions[self.order] * 0.1)
-        state = self.context.getState(getEnergy=True, getForces=True)
-        kcal, forces = unit.kilocalories_per_mole, np.zeros_like(positions)
-        found = state.getForces(asNumpy=True).value_in_unit(kcal / unit.angstrom)
-        forces[self.order] = np.asarray(found) * KCAL_PER_MOL_IN_EV
-        return state.getPotentialEnergy().value_in_unit(kcal) * KCAL_PER_MOL_IN_EV, forces
+        return evaluated(self.context, positions, self.order)
 
 
 def record(path: Path) -> dict:
@@ -137,18 +128,8 @@ def record(path: Path) -> dict:
             f"{path}: {counts.min()} frames of a molecule; at least {FEWEST} are needed to take an energy off"
         )
     left = difference - (np.bincount(group, difference) / counts)[group]
-    draws = generator(0, "peptides").integers(0, len(left), (BOOTSTRAP_SAMPLES, len(left)))
-
-    def interval(values: np.ndarray) -> list[float]:
-        ends = np.quantile(np.sqrt(values[draws].mean(1)), [0.025, 0.975])
-        return [float(x / KCAL_PER_MOL_IN_EV) for x in (np.sqrt(values.mean()), *ends)]
-
-    return {
-        "energy_rmse": interval(left**2),
-        "force_rmse": interval(np.array(squares)),
-        "n_frames": len(left),
-        "n_molecules": len(counts),
-    }
+    found = root_means({"energy_rmse": left**2, "force_rmse": np.array(squares)}, "peptides")
+    return {**found, "n_frames": len(left), "n_molecules": len(counts)}
 
 
 @reported
