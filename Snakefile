@@ -24,6 +24,7 @@ include: "workflow/rules/hybrid.smk"
 include: "workflow/rules/materials.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_physics.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"
 

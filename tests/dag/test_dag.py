@@ -1,59 +1,13 @@
 """The workflow without running it."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from dry_runs import ROOT, edited, fresh, place, rules, snakemake
 from qff.config import load_study, read_yaml
 from qff.config.points import read_sweep
-from qff.digest import closure
-
-ROOT = Path(__file__).resolve().parents[2]
-RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
-# What `snakemake --lint` may say: hints that do not apply here, with the reason.
-HEAVY = ("torch", "pyscf", "pennylane", "mlflow", "qiskit", "matplotlib")
-
-
-def snakemake(*arguments, cwd=ROOT, **environment):
-    outer = ("QFF_", "PYTHONPATH", "PYTHONHASHSEED")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=cwd,
-        env=inherited | environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-
-
-def place(tmp_path):
-    """An empty folder that has the repository's files but no results."""
-    tmp_path.mkdir(exist_ok=True)
-    for name in ("Snakefile", "workflow", "config", "docs", "envs"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results/published").symlink_to(ROOT / "results/published")
-    return tmp_path
-
-
-def fresh(tmp_path, *arguments, **environment):
-    """A dry run without any results."""
-    return snakemake("-n", "--cores", "1", *arguments, cwd=place(tmp_path), **environment)
-
-
-def edited(tmp_path):
-    """The same with a copy of the package, to be edited."""
-    place(tmp_path)
-    (tmp_path / "workflow").unlink()
-    shutil.copytree(ROOT / "workflow", tmp_path / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
 
 # Dumps the parameters of every rule while the workflow is parsed; evaluates those that depend on wildcards.
 RECORDER = """
@@ -85,15 +39,6 @@ def parameters(folder, **environment):
     jobs = re.findall(r"^(?:local)?rule (\w+):$", done.stdout, re.MULTILINE)
     outputs = re.findall(r"^    output: (.*)$", done.stdout, re.MULTILINE)
     return json.loads((folder / "params.json").read_text()), sorted(jobs), sorted(outputs)
-
-
-def rules():
-    """(file, name, body) of every rule."""
-    found = []
-    for path in RULES:
-        parts = re.split(r"^\s*rule (\w+):", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        found += [(path.name, name, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)]
-    return found
 
 
 @pytest.mark.parametrize("overlay", [None, "smoke", "full", "freeze"])
@@ -319,82 +264,6 @@ def test_an_edit_changes_the_parameters_of_its_users_only(seen, tmp_path, edit, 
         handle.write("\n# edited\n")
     after, *_ = parameters(folder)
     assert {name for name in before if before[name] != after[name]} == rerun
-
-
-def test_linting_finds_nothing(tmp_path):
-    done = snakemake("--lint", cwd=place(tmp_path))
-    hints = set(re.findall(r"^    \* (.*):$", done.stdout + done.stderr, re.MULTILINE))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert hints == set()
-
-
-def test_every_job_has_a_conda_environment(tmp_path, stand_in_conda):
-    """As far as this goes without a channel to install from: Snakemake reads and plans all three."""
-    done = fresh(tmp_path, "--sdm", "conda", PATH=stand_in_conda)
-    assert done.returncode == 0, done.stdout + done.stderr
-    planned = re.findall(r"Conda environment \S*?(\w+)\.yaml will be created", done.stdout + done.stderr)
-    assert set(planned) == {"reference", "learning", "report"}
-
-
-def test_the_trap_for_heavy_imports_catches_them(tmp_path):
-    """The test below can fail: also for an import inside the included rules."""
-    folder = edited(tmp_path)
-    (folder / "trap").mkdir()
-    (folder / "trap/torch.py").write_text("raise SystemExit('a dry run imports torch')\n")
-    with open(folder / "workflow/rules/common.smk", "a", encoding="utf-8") as handle:
-        handle.write("\nfrom qff.systems import System\n")
-    done = snakemake("-n", "--cores", "1", cwd=folder, PYTHONPATH=str(folder / "trap"))
-    assert done.returncode != 0
-    assert "a dry run imports torch" in done.stdout + done.stderr
-
-
-def test_dry_run_imports_nothing_heavy(tmp_path):
-    """Importing one of them anywhere, in Snakemake or a subprocess of it, would fail the dry run."""
-    trap = tmp_path / "trap"
-    trap.mkdir()
-    for name in HEAVY:
-        (trap / f"{name}.py").write_text(f"raise SystemExit('a dry run imports {name}')\n")
-    done = fresh(tmp_path / "study", PYTHONPATH=str(trap))
-    assert done.returncode == 0, done.stderr + done.stdout
-
-
-SHARED = {  # rules whose work is that of another, on other files
-    "evaluate_hybrid": "evaluate_model",
-    "collect_timings": "collect_metrics",
-}
-
-
-@pytest.mark.parametrize(("file", "name", "body"), rules(), ids=lambda x: x if "\n" not in str(x) else "")
-def test_rules_keep_the_house_order(file, name, body):
-    assert re.search(r"^\s+log:", body, re.MULTILINE), f"{name} has no log"
-    assert re.search(r"^\s+benchmark:", body, re.MULTILINE), f"{name} has no benchmark"
-    assert re.search(r'^\s+"""', body, re.MULTILINE), f"{name} has no description"
-    script = re.search(r'script:\s+"../scripts/(\w+)\.py"', body)
-    assert script, f"{name} runs no script"
-    assert script.group(1) == SHARED.get(name, name)
-    lines = (ROOT / f"workflow/scripts/{script.group(1)}.py").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 25
-    assert file != "common.smk"
-    for path in re.findall(r"\{RESULTS\}/(?:logs|benchmarks)/(\w+)", body):
-        assert path == name, f"log or benchmark of {name} is named after {path}"
-
-
-def test_no_script_is_left_over():
-    assert {p.stem for p in (ROOT / "workflow/scripts").glob("*.py")} == {
-        SHARED.get(name, name) for _, name, _ in rules()
-    }
-
-
-def test_no_job_but_tracking_imports_mlflow():
-    users = {
-        p.name
-        for p in (ROOT / "workflow").rglob("*.py")
-        if re.search(r"^\s*(import|from) mlflow", p.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    assert users == {"tracking.py", "served.py"}
-    scripts = {p.name for p in (ROOT / "workflow/scripts").glob("*.py") if "qff.tracking" in p.read_text("utf-8")}
-    assert scripts == {"track_stage.py"}
-    assert not any("qff.served" in closure(module) for module in ("qff.stages.train", "qff.stages.evaluate"))
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,9 @@ def slurm():
         shutil.rmtree(root, ignore_errors=True)
 
 
-def driver(folder: Path, environment: dict, *arguments: str) -> subprocess.Popen:
+def driver(folder: Path, environment: dict, overlay: str = "tests/e2e/tiny.yaml") -> subprocess.Popen:
     snakemake = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
-    words = [sys.executable, "workflow/guard.py", *snakemake, *HERE, *arguments]
-    words += ["--configfile", "tests/e2e/tiny.yaml"]
+    words = [sys.executable, "workflow/guard.py", *snakemake, *HERE, "--configfile", overlay]
     log = open(folder / "driver.log", "a")  # noqa: SIM115
     return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
 
@@ -95,3 +94,10 @@ def test_the_study_completes_in_spite_of_a_cancelled_job_and_a_killed_driver(tmp
     again = driver(folder, slurm)
     assert again.wait(timeout=600) == 0
     assert "Nothing to be done" in (folder / "driver.log").read_text()[-3000:]
+
+
+def test_smoke_completes(tmp_path, slurm):
+    folder = copy_repository(tmp_path / "study")
+    code = driver(folder, slurm, "config/smoke.yaml").wait(timeout=7200)
+    assert code == 0, (folder / "driver.log").read_text()[-3000:]
+    assert (folder / "results/smoke/report.html").is_file()

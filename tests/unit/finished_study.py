@@ -112,6 +112,7 @@ def report_of(results: Path, published: Path, shown: dict | None = None, **chang
     build_report(
         config=config(**changes),
         systems={"lih": "LiH"},
+        judged={},
         models=LABELS,
         shown=shown or SHOWN,
         captions={"errors": "A caption with <angle brackets>."},

@@ -3,123 +3,23 @@
 import fcntl
 import json
 import re
-import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from mirrored_study import INVOCATION, STEPS, report
 from qff import tracking
 from qff.errors import DataError
-from qff.provenance import RunRecord, write_json
-
-INVOCATION = "20250101T100000-abc"
-STEPS = range(10, 210, 10)
+from qff.provenance import write_json
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
-    """A store without runs: creating one takes seconds, copying it does not."""
-    database = tmp_path_factory.mktemp("store") / "mlflow.db"
-    tracking.Store(f"sqlite:///{database}")
-    return database
-
-
-@pytest.fixture
-def study(tmp_path, empty_store, monkeypatch):
-    monkeypatch.setenv("QFF_INVOCATION", INVOCATION)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
-    return Study(tmp_path)
-
-
-class Study:
-    """What a small study leaves on disk, and what the store made of it."""
-
-    def __init__(self, folder: Path):
-        self.results = folder / "results" / "smoke"
-        self.uri = f"sqlite:///{folder / 'mlflow.db'}"
-        self.inputs = folder / "results" / "labels.csv"
-        self.inputs.parent.mkdir()
-        self.inputs.write_text("labels")
-
-    def invocation(self, name=INVOCATION, started="2025-01-01T10:00:00+00:00", **more):
-        content = {
-            "id": name,
-            "profile": "smoke",
-            "started": started,
-            "config": {"seed": 7, "training": {"steps": 9}},
-        }
-        write_json(self.results / "invocations" / f"{name}.json", content | more)
-
-    def curves(self, steps=STEPS, tail=""):
-        path = self.results / "train" / "lih" / "qnn" / "curves.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [f"{step},{1 / step!r},{2 / step if step % 20 else ''}\n" for step in steps]
-        path.write_text("step,train_loss_ev2,validation_loss_ev2\n" + "".join(rows) + tail)
-        return path.parent
-
-    def record(self, stage="train", metrics=None, artifacts=(), series="curves.csv"):
-        record = RunRecord(stage, profile="smoke", code_digest="c0de", inputs=[self.inputs], system="lih")
-        params = {"layers": 10, "bias": False, "blocks": [1, 2]}
-        record.add(
-            "qnn-lih-s0",
-            params=params,
-            metrics=metrics or {},
-            series=series,
-            artifacts=artifacts,
-            model="qnn",
-            seed="0",
-        )
-        return record
-
-    def train(self, artifacts=("model.json", "figures/parity.svg")):
-        """A finished training job."""
-        folder = self.curves()
-        (folder / "figures").mkdir(exist_ok=True)
-        (folder / "model.json").write_text("{}")
-        (folder / "figures" / "parity.svg").write_text("<svg/>")
-        record = self.record(metrics={"best_loss_ev2": 0.25, "undefined": float("nan")}, artifacts=artifacts)
-        record.write(folder / "run.json", [folder / "model.json"])
-        return folder
-
-    def evaluate(self):
-        """A finished job of another stage."""
-        path = self.results / "evaluate" / "lih" / "qnn" / "run.json"
-        self.record("evaluate", metrics={"energy_rmse_mev": 1.5}, series=None).write(path, [])
-
-    def sync(self, stages=None):
-        return tracking.sync(self.results, self.uri, stages)
-
-    @property
-    def client(self):
-        return tracking.Store(self.uri).client
-
-    def runs(self, stage="train"):
-        return list(tracking.Store(self.uri).experiment(stage)[1].values())
-
-    def steps(self, run, metric="train_loss_ev2"):
-        return sorted(point.step for point in self.client.get_metric_history(run.info.run_id, metric))
-
-    def rows(self):
-        """Number of rows of every table."""
-        with sqlite3.connect(self.uri.removeprefix("sqlite:///")) as connection:
-            tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
-            return {name: connection.execute(f"select count(*) from {name}").fetchone()[0] for name in tables}
-
-
-def report(created=0, continued=0, present=0):
-    return tracking.SyncReport(created, continued, present)
-
-
-def test_everything_in_a_record_arrives(study):
-    study.invocation(status="success", seconds=60.0)
-    folder = study.train()
-    assert study.sync() == report(created=2)
-    (run,) = study.runs()
+def test_everything_in_a_record_arrives(mirrored):
+    mirrored.invocation(status="success", seconds=60.0)
+    folder = mirrored.train()
+    assert mirrored.sync() == report(created=2)
+    (run,) = mirrored.runs()
     content = json.loads((folder / "run.json").read_text())
     assert (run.info.run_name, run.info.status) == ("qnn-lih-s0", "FINISHED")
     assert run.data.params == {"layers": "10", "bias": "false", "blocks": "[1, 2]"}
@@ -140,23 +40,23 @@ def test_everything_in_a_record_arrives(study):
     assert expected.items() <= run.data.tags.items()
     assert run.data.tags.get("mlflow.source.git.commit") == content["git"]["commit"]
 
-    history = study.client.get_metric_history(run.info.run_id, "train_loss_ev2")
+    history = mirrored.client.get_metric_history(run.info.run_id, "train_loss_ev2")
     assert {point.step: point.value for point in history} == {step: 1 / step for step in STEPS}
-    assert study.steps(run, "validation_loss_ev2") == [step for step in STEPS if step % 20]
+    assert mirrored.steps(run, "validation_loss_ev2") == [step for step in STEPS if step % 20]
 
     (dataset,) = [used.dataset for used in run.inputs.dataset_inputs]
-    digest = content["inputs"][str(study.inputs)]
-    assert (dataset.name, dataset.digest) == (str(study.inputs), digest[:36])
+    digest = content["inputs"][str(mirrored.inputs)]
+    assert (dataset.name, dataset.digest) == (str(mirrored.inputs), digest[:36])
     artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
-    assert artifacts.is_relative_to(study.inputs.parent.parent / "mlartifacts" / "train")
+    assert artifacts.is_relative_to(mirrored.inputs.parent.parent / "mlartifacts" / "train")
     assert (artifacts / "model.json").read_text() == "{}"
     assert (artifacts / "figures" / "parity.svg").read_text() == "<svg/>"
     provenance = json.loads((artifacts / "provenance.json").read_text())
-    assert provenance["inputs"] == {str(study.inputs): digest}
+    assert provenance["inputs"] == {str(mirrored.inputs): digest}
     assert provenance["command"] == content["command"]
 
 
-def test_runs_are_found_by_their_subject_and_their_claims(study, tmp_path, monkeypatch):
+def test_runs_are_found_by_their_subject_and_their_claims(mirrored, tmp_path, monkeypatch):
     (tmp_path / "config").mkdir()
     (tmp_path / "config/claims.yaml").write_text(
         "first: {system: lih, measures: [{model: qnn}]}\n"
@@ -164,60 +64,60 @@ def test_runs_are_found_by_their_subject_and_their_claims(study, tmp_path, monke
         "third: {system: h2o, measures: [{model: qnn}]}\n"
     )
     monkeypatch.chdir(tmp_path)
-    folder = study.curves()
-    record = study.record(metrics={})
+    folder = mirrored.curves()
+    record = mirrored.record(metrics={})
     record.runs[0]["params"] |= {"n_train": 80}
     record.write(folder / "run.json", [])
-    study.sync()
-    (run,) = study.runs()
+    mirrored.sync()
+    (run,) = mirrored.runs()
     expected = {"system": "lih", "model": "qnn", "seed": "0", "n_train": "80", "claims": "first, second"}
     assert expected.items() <= run.data.tags.items()
 
 
-def test_runs_are_tied_to_their_invocation(study):
-    study.invocation(status="success", seconds=60.0)
-    study.train()
-    study.evaluate()
-    study.sync()
-    (parent,) = study.runs("invocations")
+def test_runs_are_tied_to_their_invocation(mirrored):
+    mirrored.invocation(status="success", seconds=60.0)
+    mirrored.train()
+    mirrored.evaluate()
+    mirrored.sync()
+    (parent,) = mirrored.runs("invocations")
     assert parent.info.run_name == INVOCATION
     assert parent.info.end_time - parent.info.start_time == 60_000
     assert parent.data.params == {"seed": "7", "training.steps": "9"}
     for stage in ("train", "evaluate"):
-        (run,) = study.runs(stage)
+        (run,) = mirrored.runs(stage)
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
-def test_experiments_are_of_the_training_kind(study):
-    study.train()
-    study.sync()
-    experiment = study.client.get_experiment_by_name("qff/train")
+def test_experiments_are_of_the_training_kind(mirrored):
+    mirrored.train()
+    mirrored.sync()
+    experiment = mirrored.client.get_experiment_by_name("qff/train")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
-def test_second_sync_adds_nothing(study):
-    study.invocation(status="success", seconds=60.0)
-    study.train()
-    study.evaluate()
-    assert study.sync() == report(created=3)
-    before = study.rows()
+def test_second_sync_adds_nothing(mirrored):
+    mirrored.invocation(status="success", seconds=60.0)
+    mirrored.train()
+    mirrored.evaluate()
+    assert mirrored.sync() == report(created=3)
+    before = mirrored.rows()
     assert before["metrics"] > len(STEPS)
-    assert study.sync() == report(present=3)
-    assert study.rows() == before
+    assert mirrored.sync() == report(present=3)
+    assert mirrored.rows() == before
 
 
-def test_only_the_stages_asked_for(study):
-    study.train()
-    study.evaluate()
-    study.sync(["evaluate"])
-    assert study.client.get_experiment_by_name("qff/train") is None
-    assert len(study.runs("evaluate")) == 1
+def test_only_the_stages_asked_for(mirrored):
+    mirrored.train()
+    mirrored.evaluate()
+    mirrored.sync(["evaluate"])
+    assert mirrored.client.get_experiment_by_name("qff/train") is None
+    assert len(mirrored.runs("evaluate")) == 1
 
 
 @pytest.mark.parametrize("step", ["log_batch", "log_artifact", "log_inputs", "log_text", "set_terminated"])
-def test_killed_sync_is_continued(study, monkeypatch, step):
+def test_killed_sync_is_continued(mirrored, monkeypatch, step):
     """A sync that dies at any step leaves a run that the next one completes, without doubles."""
-    study.train()
+    mirrored.train()
     from mlflow import MlflowClient
 
     def dies(*_, **__):
@@ -226,140 +126,140 @@ def test_killed_sync_is_continued(study, monkeypatch, step):
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, step, dies)
         with pytest.raises(KeyboardInterrupt):
-            study.sync()
-    (half,) = study.runs()
+            mirrored.sync()
+    (half,) = mirrored.runs()
     assert half.info.status == "RUNNING"
-    assert study.sync() == report(continued=1)
-    (run,) = study.runs()
+    assert mirrored.sync() == report(continued=1)
+    (run,) = mirrored.runs()
     assert (run.info.run_id, run.info.status) == (half.info.run_id, "FINISHED")
-    assert study.steps(run) == list(STEPS)
-    assert len(study.steps(run, "seconds")) == 1
+    assert mirrored.steps(run) == list(STEPS)
+    assert len(mirrored.steps(run, "seconds")) == 1
     assert len(run.inputs.dataset_inputs) == 1
 
 
-def test_partial_series_is_completed(study):
+def test_partial_series_is_completed(mirrored):
     """Half the points in the store, with other times: only the others are added."""
-    folder = study.train()
+    folder = mirrored.train()
     key = json.loads((folder / "run.json").read_text())["runs"][0]["key"]
-    store = tracking.Store(study.uri)
+    store = tracking.Store(mirrored.uri)
     experiment, _ = store.experiment("train")
     half = store.client.create_run(experiment, tags={"study.run_key": key}, run_name="qnn-lih-s0")
     for step in STEPS[:7]:
         store.client.log_metric(half.info.run_id, "train_loss_ev2", 1 / step, step=step)
-    assert study.sync() == report(continued=1)
-    (run,) = study.runs()
+    assert mirrored.sync() == report(continued=1)
+    (run,) = mirrored.runs()
     assert run.info.run_id == half.info.run_id
-    assert study.steps(run) == list(STEPS)
-    assert study.steps(run, "validation_loss_ev2") == [step for step in STEPS if step % 20]
+    assert mirrored.steps(run) == list(STEPS)
+    assert mirrored.steps(run, "validation_loss_ev2") == [step for step in STEPS if step % 20]
 
 
-def test_deleted_database_is_filled_again(study):
-    study.invocation(status="success", seconds=60.0)
-    study.train()
-    study.sync()
-    database = Path(study.uri.removeprefix("sqlite:///"))
+def test_deleted_database_is_filled_again(mirrored):
+    mirrored.invocation(status="success", seconds=60.0)
+    mirrored.train()
+    mirrored.sync()
+    database = Path(mirrored.uri.removeprefix("sqlite:///"))
     open_elsewhere = sqlite3.connect(database)
     open_elsewhere.execute("create table other as select * from metrics")
     open_elsewhere.commit()
     assert database.with_name("mlflow.db-wal").stat().st_size, "a journal that must not be replayed"
     database.unlink()
-    assert study.sync() == report(created=2)
-    assert "other" not in study.rows()
+    assert mirrored.sync() == report(created=2)
+    assert "other" not in mirrored.rows()
     open_elsewhere.close()
-    assert study.steps(study.runs()[0]) == list(STEPS)
+    assert mirrored.steps(mirrored.runs()[0]) == list(STEPS)
     with sqlite3.connect(database) as connection:
         assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
 
 
-def test_deleted_experiment_is_restored(study):
-    study.train()
-    study.sync()
-    study.client.delete_experiment(study.client.get_experiment_by_name("qff/train").experiment_id)
-    study.sync()
-    assert [run.info.status for run in study.runs()] == ["FINISHED"]
+def test_deleted_experiment_is_restored(mirrored):
+    mirrored.train()
+    mirrored.sync()
+    mirrored.client.delete_experiment(mirrored.client.get_experiment_by_name("qff/train").experiment_id)
+    mirrored.sync()
+    assert [run.info.status for run in mirrored.runs()] == ["FINISHED"]
 
 
-def test_follow_shows_growing_curves(study, capsys):
+def test_follow_shows_growing_curves(mirrored, capsys):
     """A half-written row is not read; the job's own record finishes the same run."""
-    study.invocation()
-    folder = study.curves(STEPS[:5], tail="60,0.01")
-    write_json(folder / "live.json", study.record(artifacts=["model.json"]).live())
-    assert tracking.follow(study.results, study.uri, once=True)
-    (live,) = study.runs()
+    mirrored.invocation()
+    folder = mirrored.curves(STEPS[:5], tail="60,0.01")
+    write_json(folder / "live.json", mirrored.record(artifacts=["model.json"]).live())
+    assert tracking.follow(mirrored.results, mirrored.uri, once=True)
+    (live,) = mirrored.runs()
     assert live.info.status == "RUNNING"
-    assert study.steps(live) == [10, 20, 30, 40, 50]
-    assert study.runs("invocations")[0].info.status == "RUNNING"
+    assert mirrored.steps(live) == [10, 20, 30, 40, 50]
+    assert mirrored.runs("invocations")[0].info.status == "RUNNING"
 
-    study.curves(STEPS[:9])
-    assert tracking.follow(study.results, study.uri, once=True)
-    assert study.steps(study.runs()[0]) == list(STEPS[:9])
-    assert study.sync().created == 0, "a plain sync leaves running jobs alone"
+    mirrored.curves(STEPS[:9])
+    assert tracking.follow(mirrored.results, mirrored.uri, once=True)
+    assert mirrored.steps(mirrored.runs()[0]) == list(STEPS[:9])
+    assert mirrored.sync().created == 0, "a plain sync leaves running jobs alone"
 
     (folder / "model.json").write_text("{}")
-    study.curves()
-    study.record(metrics={"best_loss_ev2": 0.25}, artifacts=["model.json"]).write(folder / "run.json", [])
+    mirrored.curves()
+    mirrored.record(metrics={"best_loss_ev2": 0.25}, artifacts=["model.json"]).write(folder / "run.json", [])
     (folder / "live.json").unlink()
-    study.invocation(status="success", seconds=60.0)
-    assert tracking.follow(study.results, study.uri), "ends by itself, since the invocation has ended"
-    (run,) = study.runs()
+    mirrored.invocation(status="success", seconds=60.0)
+    assert tracking.follow(mirrored.results, mirrored.uri), "ends by itself, since the invocation has ended"
+    (run,) = mirrored.runs()
     assert (run.info.run_id, run.info.status) == (live.info.run_id, "FINISHED")
-    assert study.steps(run) == list(STEPS)
-    assert study.runs("invocations")[0].info.status == "FINISHED"
+    assert mirrored.steps(run) == list(STEPS)
+    assert mirrored.runs("invocations")[0].info.status == "FINISHED"
 
 
-def test_follow_ends_with_the_invocation(study, monkeypatch):
+def test_follow_ends_with_the_invocation(mirrored, monkeypatch):
     """What is written while it sleeps last is sent too."""
-    study.invocation()
+    mirrored.invocation()
     rounds = []
 
     def sleep(seconds):
         rounds.append(seconds)
         assert len(rounds) < 3, "did not notice the end"
         if len(rounds) == 2:
-            study.train()
-            study.invocation(status="failed", seconds=60.0)
+            mirrored.train()
+            mirrored.invocation(status="failed", seconds=60.0)
 
     monkeypatch.setattr(tracking.time, "sleep", sleep)
-    assert tracking.follow(study.results, study.uri, interval=2.5)
+    assert tracking.follow(mirrored.results, mirrored.uri, interval=2.5)
     assert rounds == [2.5, 2.5]
-    assert study.runs()[0].info.status == "FINISHED"
-    assert study.runs("invocations")[0].info.status == "FAILED"
+    assert mirrored.runs()[0].info.status == "FINISHED"
+    assert mirrored.runs("invocations")[0].info.status == "FAILED"
 
 
-def test_follow_forgives_files_that_vanish(study):
-    study.train()
-    folder = study.results / "train" / "lih" / "nn"
-    write_json(folder / "live.json", study.record(series="gone.csv").live())
-    (study.results / "evaluate").mkdir()
-    (study.results / "evaluate" / "run.json").write_text("{")
-    (marker := tracking.pending_marker(study.results)).parent.mkdir()
+def test_follow_forgives_files_that_vanish(mirrored):
+    mirrored.train()
+    folder = mirrored.results / "train" / "lih" / "nn"
+    write_json(folder / "live.json", mirrored.record(series="gone.csv").live())
+    (mirrored.results / "evaluate").mkdir()
+    (mirrored.results / "evaluate" / "run.json").write_text("{")
+    (marker := tracking.pending_marker(mirrored.results)).parent.mkdir()
     marker.touch()
-    assert tracking.follow(study.results, study.uri, once=True)
-    assert len(study.runs()) == 1
+    assert tracking.follow(mirrored.results, mirrored.uri, once=True)
+    assert len(mirrored.runs()) == 1
     assert marker.exists(), "something may have been left out"
-    study.invocation(status="success", seconds=60.0)
+    mirrored.invocation(status="success", seconds=60.0)
     with pytest.raises(DataError, match=r"evaluate/run\.json"):
-        tracking.follow(study.results, study.uri)  # the last sync forgives nothing
+        tracking.follow(mirrored.results, mirrored.uri)  # the last sync forgives nothing
 
 
-def test_invocation_that_was_killed(study):
-    study.invocation("20250101T100000-a", "2025-01-01T10:00:00+00:00")
-    study.invocation("20250101T110000-b", "2025-01-01T11:00:00+00:00")
-    study.sync()
-    assert {run.info.run_name: run.info.status for run in study.runs("invocations")} == {
+def test_invocation_that_was_killed(mirrored):
+    mirrored.invocation("20250101T100000-a", "2025-01-01T10:00:00+00:00")
+    mirrored.invocation("20250101T110000-b", "2025-01-01T11:00:00+00:00")
+    mirrored.sync()
+    assert {run.info.run_name: run.info.status for run in mirrored.runs("invocations")} == {
         "20250101T100000-a": "KILLED",
         "20250101T110000-b": "RUNNING",
     }
 
 
 @pytest.mark.parametrize("name", ["../../secret", "/etc/hostname", "link"])
-def test_artifact_outside_the_folder_is_refused(study, name):
-    folder = study.train(artifacts=[name])
-    (study.results / "train" / "secret").write_text("secret")
-    (folder / "link").symlink_to(study.results / "train" / "secret")
+def test_artifact_outside_the_folder_is_refused(mirrored, name):
+    folder = mirrored.train(artifacts=[name])
+    (mirrored.results / "train" / "secret").write_text("secret")
+    (folder / "link").symlink_to(mirrored.results / "train" / "secret")
     with pytest.raises(DataError, match=rf"{folder}/run.json: '{name}' leaves the record's folder"):
-        study.sync()
-    assert study.runs() == []
+        mirrored.sync()
+    assert mirrored.runs() == []
 
 
 @pytest.mark.parametrize(
@@ -374,27 +274,27 @@ def test_artifact_outside_the_folder_is_refused(study, name):
         ("model.json", "", "'model.json' does not exist"),
     ],
 )
-def test_bad_record_is_named(study, file, text, message):
-    folder = study.train()
+def test_bad_record_is_named(mirrored, file, text, message):
+    folder = mirrored.train()
     path = folder / file
     path.write_text(path.read_text().replace("qff.run/1", "qff.run/0") if text is None else text)
     if text == "":
         path.unlink()
     with pytest.raises(DataError, match=message):
-        study.sync()
-    assert not tracking.pending_marker(study.results).exists()
+        mirrored.sync()
+    assert not tracking.pending_marker(mirrored.results).exists()
 
 
-def test_one_writer(study, monkeypatch, capsys):
-    study.train()
+def test_one_writer(mirrored, monkeypatch, capsys):
+    mirrored.train()
     monkeypatch.setattr(tracking, "LOCK_SECONDS", 0)
     monkeypatch.setattr(tracking.time, "sleep", lambda _: None)
-    with (study.results.parent / ".tracking.lock").open("w") as handle:
+    with (mirrored.results.parent / ".tracking.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(tracking.StoreError, match="held by another process"):
-            study.sync()
+            mirrored.sync()
     assert "waiting for another process" in capsys.readouterr().err
-    assert study.sync() == report(created=1)
+    assert mirrored.sync() == report(created=1)
 
 
 def test_environment_names_the_store(monkeypatch):
@@ -404,15 +304,15 @@ def test_environment_names_the_store(monkeypatch):
     assert tracking.store_uri("sqlite:///a.db") == "http://tracking"
 
 
-def test_command_line(study, capsys):
-    study.train()
-    study.evaluate()
-    assert tracking.main(["sync", str(study.results), "--uri", study.uri, "--stage", "train"]) == 0
+def test_command_line(mirrored, capsys):
+    mirrored.train()
+    mirrored.evaluate()
+    assert tracking.main(["sync", str(mirrored.results), "--uri", mirrored.uri, "--stage", "train"]) == 0
     assert "1 new runs" in capsys.readouterr().out
-    assert tracking.main(["follow", str(study.results), "--uri", study.uri, "--once"]) == 0
-    assert len(study.runs("evaluate")) == 1
-    assert tracking.main(["pending", str(study.results)]) == 1
-    assert tracking.main(["sync", str(study.results / "nowhere"), "--uri", study.uri]) == 1
+    assert tracking.main(["follow", str(mirrored.results), "--uri", mirrored.uri, "--once"]) == 0
+    assert len(mirrored.runs("evaluate")) == 1
+    assert tracking.main(["pending", str(mirrored.results)]) == 1
+    assert tracking.main(["sync", str(mirrored.results / "nowhere"), "--uri", mirrored.uri]) == 1
     assert "nowhere: no such folder" in capsys.readouterr().err
 
 
@@ -436,84 +336,3 @@ def test_only_the_mirror_and_its_models_import_mlflow():
         "tracking.py",
         "served.py",
     }
-
-
-@pytest.fixture
-def dead_server():
-    """Address of a port where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{free.getsockname()[1]}"
-
-
-@pytest.fixture
-def damaged(study):
-    """Kinds of SQLite stores that cannot be used."""
-    whole = Path(study.uri.removeprefix("sqlite:///"))
-    (garbage := whole.with_name("garbage.db")).write_text("not a database " * 100)
-    (truncated := whole.with_name("truncated.db")).write_bytes(whole.read_bytes()[:50_000])
-    return {"garbage": garbage, "truncated": truncated, "no folder": garbage / "mlflow.db"}
-
-
-def assert_outage(study, uri, capsys):
-    """A failing store: False within seconds, a warning, a marker, and nothing else."""
-    start = time.monotonic()
-    assert tracking.sync_quietly(study.results, uri, ["evaluate"]) is False
-    assert time.monotonic() - start < 120  # MLflow by itself would try again for an hour
-    warning = capsys.readouterr().err
-    assert uri in warning
-    assert "runs of evaluate" in warning
-    assert "make sync" in warning
-    assert uri in tracking.pending_marker(study.results).read_text()
-    assert tracking.main(["pending", str(study.results)]) == 0
-
-
-def test_dead_server_then_catching_up(study, dead_server, capsys):
-    """The sync of one stage after an outage also sends the stages that were missed."""
-    study.train()
-    study.evaluate()
-    assert_outage(study, dead_server, capsys)
-    assert tracking.main(["sync", str(study.results), "--uri", dead_server]) == 1
-    assert tracking.sync_quietly(study.results, study.uri, ["evaluate"]) is True
-    assert len(study.runs("train")) == len(study.runs("evaluate")) == 1
-    assert not tracking.pending_marker(study.results).exists()
-    assert tracking.main(["pending", str(study.results)]) == 1
-
-
-@pytest.mark.parametrize("kind", ["garbage", "truncated", "no folder"])
-def test_damaged_file(study, damaged, kind, capsys):
-    study.evaluate()
-    assert_outage(study, f"sqlite:///{damaged[kind]}", capsys)
-    assert study.sync() == report(created=1)
-    assert not tracking.pending_marker(study.results).exists()
-
-
-def test_read_only_file(study, monkeypatch, capsys):
-    """As SQLite reports it, whoever runs the test (root may write anywhere)."""
-    study.evaluate()
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda path, **more: connect(f"file:{path}?mode=ro", uri=True, **more))
-    assert_outage(study, study.uri, capsys)
-
-
-def test_store_that_dies_half_way(study, monkeypatch, capsys):
-    study.evaluate()
-    monkeypatch.setattr(tracking.Store, "_log_files", lambda *_: sqlite3.connect("/nowhere/mlflow.db"))
-    assert_outage(study, study.uri, capsys)
-    monkeypatch.undo()
-    assert study.sync() == report(continued=1)
-
-
-def test_errors_of_the_program_are_not_outages(study, monkeypatch):
-    study.evaluate()
-    monkeypatch.setattr(tracking.Store, "upsert", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        tracking.sync_quietly(study.results, study.uri)
-
-
-def test_follow_outlives_an_outage(study, dead_server, monkeypatch):
-    study.invocation()
-    study.train()
-    monkeypatch.setattr(tracking.time, "sleep", lambda _: study.invocation(status="success", seconds=1.0))
-    assert tracking.follow(study.results, dead_server) is False
-    assert study.sync() == report(created=2)

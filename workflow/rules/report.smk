@@ -51,6 +51,7 @@ rule build_report:
         systems={name: STUDY.systems[name].label for name in STUDIED}
         | {name: CONFIG.materials.sets[name].label for name in MATERIALS}
         | BOUND,
+        judged={name: entry.label for name, entry in STUDY.systems.items()},
         models=LABELS,
         shown={name: {role: shown(name, role) for role in ERRORS.values()} for name in STUDIED}
         | {name: {role: [] for role in ERRORS.values()} for name in (*MATERIALS, *BOUND)},

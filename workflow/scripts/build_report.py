@@ -10,6 +10,7 @@ with job(snakemake.log[0]):
     build_report(
         config=snakemake.params.config,
         systems=snakemake.params.systems,
+        judged=snakemake.params.judged,
         models=snakemake.params.models,
         shown=snakemake.params.shown,
         captions=snakemake.params.captions,

@@ -24,12 +24,17 @@ def vibrations(positions: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def hessian(potential, positions: np.ndarray, step: float = 0.005) -> np.ndarray:
-    """Second derivatives (3A, 3A) in eV/Å² from central differences of the forces at positions (A, 3)."""
-    moves = step * np.eye(positions.size).reshape(-1, *positions.shape)
+    """Second derivatives (3A, 3A) in eV/Å² at positions (A, 3), from central differences of the forces.
+
+    Only along the vibrations, which saves half of the forces or more: translations and rotations get none, which is
+    what they have at a stationary point.
+    """
+    basis = vibrations(positions, np.ones(len(positions)))
+    moves = step * basis.T.reshape(-1, *positions.shape)
     _, forces = potential.energy_and_forces(np.concatenate([positions + moves, positions - moves]))
-    ahead, behind = forces.reshape(2, positions.size, -1)
-    found = (behind - ahead) / (2 * step)
-    return (found + found.T) / 2
+    ahead, behind = forces.reshape(2, len(moves), -1)
+    found = (behind - ahead) @ basis / (2 * step)
+    return basis @ (found + found.T) @ basis.T / 2
 
 
 def stationary_point(

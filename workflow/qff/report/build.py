@@ -29,7 +29,7 @@ class Study:
     Attributes:
         config: effective configuration. systems, models: name → label, in its order.
         shown: system → role → models that are shown together (:meth:`qff.config.Study.shown`).
-        captions: kind of figure → caption.
+        captions: kind of figure → caption. judged: systems of claims, those of other runs too → label.
     """
 
     config: dict
@@ -37,6 +37,7 @@ class Study:
     models: dict[str, str]
     shown: dict[str, dict[str, list[str]]]
     captions: dict[str, str] = field(default_factory=dict)
+    judged: dict[str, str] = field(default_factory=dict)
 
 
 def build(
@@ -65,7 +66,7 @@ def build(
         answer=words.answer(claims),
         claims=judged,
         papers=_papers(judged),
-        by_system=words.held_by_system(claims, study.systems),
+        by_system=words.held_by_system(claims, study.judged),
         data=interactive.data(study, results, metrics),
         meanings=[(v, words.badge(v), meaning) for v, meaning in words.MEANINGS.items()],
         sections=sections.sections(study, results, numbers, records, figures),
