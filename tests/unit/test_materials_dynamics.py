@@ -63,6 +63,10 @@ def test_langevin_reaches_its_temperature_and_constant_energy_keeps_it(monkeypat
     run = simulate(springs, atoms, 300.0, 6000.0, 2.0, 0.02, criterion, rng)
     assert run.failure == ""
     assert run.temperatures[len(run.times) // 2 :].mean() == pytest.approx(300.0, rel=0.15)
+    elements = run.by_element[len(run.times) // 2 :].mean(0)
+    assert elements == pytest.approx([300.0, 300.0], rel=0.2)
+    assert run.hottest_element_k == elements.max()
+    np.testing.assert_allclose(run.by_element.mean(1), run.temperatures)  # as many of the one as of the other
     free = simulate(springs, atoms, 300.0, 1000.0, 2.0, None, criterion, rng)
     assert abs(free.drift_mev_per_atom_per_ps) < 0.1
 
@@ -113,7 +117,7 @@ def test_the_end_of_a_run_names_the_pair_and_when_it_left_the_training_range():
     features = DESCRIPTOR.features(DESCRIPTOR.moments(environment))
     potential = replace(potential, compression=potential.compression.limited(features, environment.kinds))
     path = np.array([known, known, last])
-    run = Run(20.0 * np.arange(1, 4), path, *np.zeros((3, 3)), "close pair", 60.0, last, 900.0)
+    run = Run(20.0 * np.arange(1, 4), path, *np.zeros((4, 3)), "close pair", 60.0, last, 900.0)
     found = ending(potential, run, numbers, cell)
     assert found["pair"] == "Li-Cl"
     assert found["distance_ang"] == pytest.approx(1.2)

@@ -15,7 +15,7 @@ class MaterialDynamicsConfig(Strict):
         default=[300.0], min_length=1, description="Temperatures of the Langevin dynamics (K)."
     )
     length_fs: Positive = Field(default=2000.0, description="Length of each trajectory (fs).")
-    time_step_fs: Positive = Field(default=2.0, description="Time step (fs).")
+    time_step_fs: Positive = Field(default=1.0, description="Time step (fs).")
     friction_per_fs: Positive = Field(default=0.01, description="Friction of the thermostat (1/fs).")
     nve_fs: Positive = Field(default=1000.0, description="Length of the run at constant energy (fs).")
     starts: PositiveInt = Field(default=2, description="Trajectories of each temperature.")

@@ -36,18 +36,30 @@ class Criterion:
 @dataclass(frozen=True)
 class Run:
     """A trajectory. times (T,) in fs; positions (T, A, 3) unwrapped, in Å; potential and total energies (T,) in eV;
-    temperatures (T,) in K; failure: what went wrong, or an empty text; length_fs: until then; last (A, 3): positions at
-    the end, unphysical ones included; last_temperature_k: mean over the steps before it."""
+    temperatures (T,) in K, and (T, S) of each element, NaN of one that is not there; failure: what went wrong, or an
+    empty text; length_fs: until then; last (A, 3): positions at the end, unphysical ones included; last_temperature_k:
+    mean over the steps before it."""
 
     times: np.ndarray
     positions: np.ndarray
     potential: np.ndarray
     total: np.ndarray
     temperatures: np.ndarray
+    by_element: np.ndarray
     failure: str
     length_fs: float
     last: np.ndarray
     last_temperature_k: float
+
+    @property
+    def hottest_element_k(self) -> float:
+        """Temperature of the hottest element, over the second half; NaN of a run without a stored frame.
+
+        A few atoms on a rough piece of the potential gain energy in every step and lose it to the thermostat: the mean
+        over all atoms hardly shows them.
+        """
+        late = self.by_element[len(self.by_element) // 2 :]
+        return float(np.nanmax(late.mean(0))) if len(late) else float("nan")
 
     @property
     def drift_mev_per_atom_per_ps(self) -> float:
@@ -103,8 +115,9 @@ def simulate(
         if failure:
             break
         kinetic = atoms.get_kinetic_energy()
-        stored.append((done * time_step_fs, atoms.positions.copy(), energy, energy + kinetic, recent[-1]))
-    columns = list(zip(*stored, strict=True)) if stored else [[]] * 5
+        warmth = _by_element(atoms, kinds, len(potential.descriptor.elements))
+        stored.append((done * time_step_fs, atoms.positions.copy(), energy, energy + kinetic, recent[-1], warmth))
+    columns = list(zip(*stored, strict=True)) if stored else [[]] * 6
     return Run(
         np.array(columns[0]),
         np.array(columns[1]).reshape(-1, len(atoms), 3),
@@ -114,6 +127,14 @@ def simulate(
         atoms.positions.copy(),
         float(np.mean(recent)),
     )
+
+
+def _by_element(atoms: Atoms, kinds: np.ndarray, n_elements: int) -> np.ndarray:
+    """Temperatures (S,) in K of the elements; NaN of one that is not there."""
+    twice_kinetic = (atoms.get_momenta() * atoms.get_velocities()).mean(1)
+    counts = np.bincount(kinds, minlength=n_elements)
+    sums = np.bincount(kinds, twice_kinetic, n_elements)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan) / units.kB
 
 
 def _failure(atoms: Atoms, kinds: np.ndarray, change: float, temperature: float, criterion: Criterion) -> str:

@@ -97,6 +97,7 @@ def _gains(metrics: pd.DataFrame, source: str) -> Table:
 def _dynamics(metrics: pd.DataFrame, source: str) -> Table:
     quantities = {
         "mean_temperature": "temperature (K)",
+        "hottest_element_temperature": "of the hottest element (K)",
         "simulated_time": "length (fs)",
         "lightest_msd": "mean-squared displacement of the lightest element (Å²)",
         "energy_drift_per_atom": "drift at constant energy (meV/atom/ps)",

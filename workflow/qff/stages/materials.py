@@ -133,6 +133,7 @@ def simulate_material(
                     "K",
                     float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan,
                 ),
+                "hottest_element_temperature": ("K", run.hottest_element_k),
                 "lightest_msd": ("Ang2", float(msd[-1]) if len(msd) else np.nan),
             }
             how = ending(potential, run, atoms.numbers, atoms.cell.array)
