@@ -178,6 +178,8 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
         ("electrolytes", ["electrolytes/lgps_565.extxyz", "electrolytes/ligeps_aimd_1200K.extxyz"]),
         ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
         ("hybrid_ethane", []),
+        ("ablations", []),
+        ("ablations_qnn1", []),
     ],
 )
 def test_every_overlay_is_a_study(tmp_path, overlay, files):
