@@ -42,12 +42,21 @@ def test_a_good_claims_file(tmp_path):
 def test_a_claim_of_several_systems(tmp_path):
     (tmp_path / "claims.yaml").write_text(
         GOOD.replace("kiss.x:", "kiss.lih.y:")
-        + GOOD.replace("kiss.x:", "kiss.lih.x:\n  also: {water: h2o, hydronium: h3o}\n  requires: [kiss.lih.y, kiss.lih.x]")
+        + GOOD.replace(
+            "kiss.x:", "kiss.lih.x:\n  also: {water: h2o, hydronium: h3o}\n  requires: [kiss.lih.y, kiss.lih.x]"
+        )
         + GOOD.replace("kiss.x:", "kiss.water.y:").replace("lih", "h2o")
         + GOOD.replace("kiss.x:", "kiss.hydronium.y:")
     )
     claims = load_claims(tmp_path / "claims.yaml")
-    assert list(claims) == ["kiss.lih.y", "kiss.lih.x", "kiss.water.x", "kiss.hydronium.x", "kiss.water.y", "kiss.hydronium.y"]
+    assert list(claims) == [
+        "kiss.lih.y",
+        "kiss.lih.x",
+        "kiss.water.x",
+        "kiss.hydronium.x",
+        "kiss.water.y",
+        "kiss.hydronium.y",
+    ]
     found, own = claims["kiss.water.x"], claims["kiss.lih.x"]
     assert (found.system, found.evidence, found.requires) == ("h2o", "errors_h2o", ["kiss.water.y", "kiss.water.x"])
     assert (own.system, own.evidence, own.requires) == ("lih", "errors_lih", ["kiss.lih.y", "kiss.lih.x"])
@@ -85,7 +94,10 @@ def test_a_missing_claims_file(tmp_path):
             "kiss.x: requires: no claim 'kiss.y': did you mean",
         ),
         (GOOD.replace("  source", "  also: [h2o]\n  source"), r"kiss\.x: also: expected a mapping of words"),
-        (GOOD.replace("  source", "  also: {x: h2o}\n  source"), r"kiss\.x: also: 'x' makes the claim 'kiss\.x', which is there"),
+        (
+            GOOD.replace("  source", "  also: {x: h2o}\n  source"),
+            r"kiss\.x: also: 'x' makes the claim 'kiss\.x', which is there",
+        ),
         (GOOD.replace("lih", "[]").replace("  source", "  also: {y: h2o}\n  source"), r"kiss\.x: system"),
         (GOOD.split("  measures")[0] + "  measures: []", r"kiss\.x: measures: .*at least 1"),
     ],

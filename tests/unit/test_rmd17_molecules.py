@@ -84,7 +84,9 @@ def uracil(study, tmp_path_factory):
         )  # fmt: skip
     entry = study.systems["uracil_rmd17"]
     config = entry.model_dump(mode="json") | {"split": {"n_train": 5, "n_validation": 3}}
-    paths = {k: str(folder / k) for k in ("labels.extxyz", "recheck.csv", "splits.json", "coordinates.csv", "run.json")}
+    paths = {
+        k: str(folder / k) for k in ("labels.extxyz", "recheck.csv", "splits.json", "coordinates.csv", "run.json")
+    }
     common = {"context": CONTEXT, "system": "uracil_rmd17", "config": config, "labels_path": paths["labels.extxyz"]}
     files = [str(p) for p in find_files(entry.reference.rmd17, folder)]
     import_set(**common, file_paths=files, recheck_path=paths["recheck.csv"], run_path=paths["run.json"])

@@ -118,7 +118,9 @@ def test_a_molecule_of_other_elements_is_refused_before_anything_is_trained(tmp_
 def test_equally_many_parameters_of_other_elements_are_refused(parts):
     """Or the parameters of one element would silently be taken for those of another."""
     one, other = (
-        build_architecture(parts[0][0].system, ModelConfig(**ENTRY | {"systems": {"default": SETTINGS | {"elements": e}}}))
+        build_architecture(
+            parts[0][0].system, ModelConfig(**ENTRY | {"systems": {"default": SETTINGS | {"elements": e}}})
+        )
         for e in (["H", "O"], ["O", "H"])
     )
     assert one.n_parameters == other.n_parameters

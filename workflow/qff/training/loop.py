@@ -23,7 +23,9 @@ from qff.training.kalman import KalmanTraining
 from qff.training.loss import EnsembleData, losses, predict
 
 CHECKPOINT_SECONDS = 5.0
-CHECKPOINT_SHARE = 0.05  # of the time, at most: the state of a Kalman filter with thousands of parameters is gigabytes
+CHECKPOINT_SHARE = (
+    0.05  # of the time, at most: the state of a Kalman filter with thousands of parameters is gigabytes
+)
 
 
 @dataclass(frozen=True)
