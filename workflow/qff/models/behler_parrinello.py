@@ -15,7 +15,7 @@ from qff.symmetry.functions import WIDE
 from qff.symmetry.molecule import MoleculeDescriptor
 from qff.units import BOHR_IN_ANG
 
-MANY_DISTANCES = 2  # more distances than this multiple of 3A are many: from 14 atoms on
+MANY_DISTANCES = 1.5  # more distances than this multiple of 3A are many: from 11 atoms on
 _FRAMES_AT_ONCE = 50  # whose derivatives along all distances are held
 _DESCRIPTOR = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "angular", "elements"}
 
