@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -294,6 +295,7 @@ def test_resumed_training_equals_uninterrupted(model, optimiser, tmp_path, monke
     initial = initial_ensemble(architecture, 1, model, 2)
     whole = ensemble.train(initial, config)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", np.inf)
     checkpoint = tmp_path / "checkpoint.safetensors"
     calls = 0
 
@@ -317,6 +319,22 @@ def test_resumed_training_equals_uninterrupted(model, optimiser, tmp_path, monke
     other = ensemble.train(initial + 0.1, config, checkpoint=checkpoint)
     assert not np.array_equal(other.parameters, whole.parameters)
     assert np.array_equal(other.parameters, ensemble.train(initial + 0.1, config).parameters)
+
+
+def test_checkpoints_take_a_small_part_of_the_time(tmp_path, monkeypatch):
+    """One that takes long is not made again soon."""
+    from qff.training import loop
+
+    architecture = build_architecture(System("lih", STUDY.systems["lih"]), STUDY.models["nn"])
+    split = split_frames(frames_of("lih"), STUDY.systems["lih"].split, 1, "lih", 0)
+    ensemble = build_ensemble(architecture, frames_of("lih"), [split], n_train=5)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e-4)
+    saved = []
+    monkeypatch.setattr(loop, "_save", lambda *state: (time.sleep(0.01), saved.append(state)))
+    initial = initial_ensemble(architecture, 1, "nn", 1)
+    ensemble.train(initial, TrainingConfig(steps=20), checkpoint=tmp_path / "checkpoint.safetensors")
+    assert len(saved) == 1
 
 
 @pytest.mark.parametrize(

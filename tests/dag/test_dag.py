@@ -120,6 +120,29 @@ def test_rmd17_is_taken_from_where_the_user_keeps_it(tmp_path):
     assert re.search(r"^import_set\s+2$", done.stdout, re.MULTILINE)
 
 
+def test_another_molecule_of_rmd17_is_a_study_as_the_documentation_says(tmp_path):
+    """The commands of docs/rmd17.md as they stand there, without running a job."""
+    place(tmp_path)
+    (tmp_path / "config").unlink()
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    data = tmp_path / "data/rmd17"
+    data.mkdir(parents=True)
+    for share in ("train", "test"):
+        (data / f"rmd17_uracil_{share}_01.npz").touch()
+    section = (ROOT / "docs/rmd17.md").read_text(encoding="utf-8").partition("## Another molecule")[2]
+    commands = section.split("```")[1].replace("~/data", str(data.parent)).replace("--cores all", "-n --cores 1")
+    assert "uracil" in commands
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("QFF_", "PYTHONPATH"))}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    points = read_sweep(ROOT / "config/sweeps/rmd17_ethanol.tsv")
+    assert re.search(rf"^train_size\s+{len(points)}$", done.stdout, re.MULTILINE)
+    assert "results/rmd17_uracil/figures/learning_curves_uracil_rmd17.svg" in done.stdout
+
+
 def test_points_of_a_sweep_are_jobs(tmp_path):
     """Also of a system that has nothing but learning curves, and of a model that nothing else trains."""
     place(tmp_path)

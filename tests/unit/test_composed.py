@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from qff.circuits import build_circuit
-from qff.config import ModelConfig
+from qff.config import ModelConfig, QuantumConfig
 from qff.data import read_frames
 from qff.engines.aer import AerEngine
 from qff.errors import UnsupportedOperation
@@ -15,7 +15,7 @@ from qff.hardware.composed import MeasuredCircuits, measured, squared
 from qff.models import Potential, build_architecture
 from qff.report.hardware import hardware_tables
 from qff.report.published import read_numbers
-from qff.stages.composed import measure_composed
+from qff.stages.composed import measure_composed, noise_errors
 from qff.systems import System
 
 LABELS = "results/published/reference/h2o.extxyz"
@@ -76,6 +76,22 @@ def test_aer_has_the_same_mean_and_spread(name):
     for values in (drawn, counted):
         assert abs(values.mean() - exact) < 4 * values.std() / np.sqrt(repetitions)
     assert abs(np.log(drawn.std() / counted.std())) < 4 / np.sqrt(repetitions)
+
+
+@pytest.mark.parametrize("name", ["original", "revised"])
+def test_noise_of_no_strength_changes_nothing(study, name):
+    """Circuits compiled to the gates of a device, pure states and mixed: without errors they give the exact potential."""
+    options = QuantumConfig(noise={"two_qubit": [0.0, 1e-3], "readout": [0.0, 0.01], "t1_us": [1e12]})
+    model = potential(study, MODELS[name][0], **MODELS[name][1])
+    found = noise_errors(model, POSITIONS, options.noise, 0, options)
+    assert len(found) == 6
+    for variant, values in found.items():
+        energy, force = (values[f"noise_error_{q}"][1] for q in ("energy", "force"))  # meV, eV/Å
+        if variant in ("gates_0_none", "readout_0_none", "relaxation_1e+12_none"):
+            assert max(energy, force) < 1e-6, variant
+        else:
+            assert energy > 1, variant
+            assert force > 1e-4, variant
 
 
 def test_other_models_are_refused(study):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from qff.errors import ConfigError
+from qff.models import cartesian
 from qff.models.atomic_circuit import AtomicCircuits
 from qff.models.behler_parrinello import BehlerParrinello
 from qff.models.central_atom import CentralAtom
@@ -122,6 +123,39 @@ def test_given_elements_make_parameters_independent_of_the_molecule(build):
     assert center.shape == width.shape == values.shape[1:]
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda s, e: NeighbourPairs(s, {**REVISED, "elements": e}),
+        lambda s, e: AtomicCircuits(s, {**CIRCUITS, "elements": e}),
+        lambda s, e: BehlerParrinello(s, {**DESCRIPTOR, "hidden": [3], "elements": e}),
+    ],
+)
+def test_an_element_that_is_not_stated_has_parameters_of_its_own(build):
+    """A molecule of nitrogen and a model for hydrogen, carbon and oxygen."""
+    oxide, amine = (build(molecule(s), ORGANIC) for s in ("OHH", "NHH"))
+    stated = build(molecule("NHH"), [*ORGANIC, "N"])
+    assert amine.n_parameters == stated.n_parameters > oxide.n_parameters
+    theta = parameters(stated)
+    assert energies(amine, theta, WATER[None]) == energies(stated, theta, WATER[None])
+    other = energies(build(molecule("OHH"), [*ORGANIC, "N"]), theta, WATER[None])
+    assert np.abs(energies(amine, theta, WATER[None]) - other) > 1e-4
+    far = np.concatenate([WATER, WATER + 50.0])
+    both = energies(build(molecule("NHHNHH"), ORGANIC), theta, far[None])
+    assert both == pytest.approx(2 * energies(amine, theta, WATER[None]), abs=1e-10)
+
+
+def test_three_body_terms_are_evaluated_a_few_frames_at_a_time(monkeypatch):
+    """Their number grows with the cube of the atoms, and memory with it."""
+    model = NeighbourPairs(molecule("OHH"), ORIGINAL)
+    theta, frames = parameters(model), np.stack([WATER * s for s in (0.9, 1.0, 1.1, 1.2, 1.3)])
+    whole, sizes, energy = energies(model, theta, frames), [], model.energy
+    monkeypatch.setattr(model, "energy", lambda t, x: sizes.append(x.shape[1]) or energy(t, x))
+    monkeypatch.setattr(cartesian, "_TRIPLES_AT_ONCE", 2 * 3**3)
+    np.testing.assert_allclose(energies(model, theta, frames), whole, rtol=1e-13)
+    assert sizes == [2, 2, 1]
+
+
 def test_the_axes_of_a_large_molecule_carry_the_forces_of_its_distances():
     symbols = "CCCOHHHHHHHHHH"
     model = BehlerParrinello(molecule(symbols), {**DESCRIPTOR, "hidden": [3], "elements": ORGANIC})
@@ -157,13 +191,13 @@ def test_the_published_demonstration_has_its_parameters():
     ("build", "message"),
     [
         (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "form": "new"}), "form 'new': known are original, revised"),
-        (lambda: NeighbourPairs(molecule("OHN"), REVISED), "no parameters for N"),
+        (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "elements": ["H", "Oo"]}), "'Oo' is not a chemical element"),
         (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "depth": 1}), "unknown settings .* depth"),
         (lambda: NeighbourPairs(molecule("OHH"), {**REVISED, "core": "recurrent", "entangling": False}), "needs entangling"),
         (lambda: NeighbourPairs(molecule("OHH"), {**ORIGINAL, "n_radial": 4}), "n_radial: the original form has no"),
         (lambda: AtomicCircuits(molecule("OHH"), {**CIRCUITS, "core": "relu"}), "core 'relu': known are circuit, tanh"),
         (lambda: AtomicCircuits(molecule("OHH"), {**CIRCUITS, "hidden": [3]}), "unknown settings .* hidden"),
-        (lambda: BehlerParrinello(molecule("OHN"), {**DESCRIPTOR, "hidden": [3], "elements": ORGANIC}), "N is missing"),
+        (lambda: BehlerParrinello(molecule("OHH"), {**DESCRIPTOR, "hidden": [3], "elements": ["h"]}), "'h' is not a chemical"),
         (
             lambda: CentralAtom(molecule("OHHH"), {"circuit": "equivariant", "n_qubits": 4, "layers": 1}),
             "takes 12 features; OHHH has the 9 components",

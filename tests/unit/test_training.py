@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 
+import numpy as np
 import pytest
 import torch
 from qff.config import ModelConfig, TrainingConfig
 from qff.data import read_frames, split_frames
 from qff.models import build_architecture
+from qff.models.architecture import Inputs
 from qff.systems import System
 from qff.training.descent import Descent
 from qff.training.ensemble import Ensemble, build_ensemble, initial_ensemble
@@ -124,3 +126,40 @@ def test_levenberg_marquardt_ends_where_the_slope_is_zero(study):
             slopes.append(gradient.norm(dim=1))
     assert (loss > 1e-4).all()
     assert (slopes[1] < 1e-6 * slopes[0]).all(), (slopes, loss)
+
+
+@pytest.fixture
+def atoms(study) -> functools.partial:
+    """Makes two members of a network on symmetry functions, whose inputs are normalised."""
+    settings = {"cutoff_ang": 4.0, "radial": [[4.0, 0.8], [4.0, 1.4]], "hidden": [3]}
+    return functools.partial(water_ensemble, study, "behler_parrinello", settings, members=2, n_train=10)
+
+
+def test_normalised_inputs_are_no_second_copy(atoms, study, monkeypatch):
+    """Slopes of symmetry functions are gigabytes in larger molecules: they are held once for every member."""
+    selected, select = [], Inputs.select
+    monkeypatch.setattr(Inputs, "select", lambda self, index: selected.append(select(self, index)) or selected[-1])
+    ensemble = atoms()
+    data = (ensemble.training, ensemble.validation)
+    assert [d.inputs.tangents.data_ptr() for d in data] == [s.tangents.data_ptr() for s in selected]
+    frames = read_frames(study.systems["h2o"].reference.frozen)
+    for seed in range(2):
+        index = split_frames(frames, study.systems["h2o"].split, 1, "h2o", seed)["train"][:10]
+        raw = ensemble.architecture.inputs(torch.as_tensor(frames.positions[index]))
+        expected = raw.normalised(ensemble.center[seed], ensemble.width[seed])
+        torch.testing.assert_close(ensemble.training.inputs.values[seed], expected.values, rtol=0, atol=1e-12)
+        torch.testing.assert_close(ensemble.training.inputs.tangents[seed], expected.tangents, rtol=1e-10, atol=1e-14)
+
+
+def test_many_frames_are_evaluated_a_few_at_a_time(atoms, study, monkeypatch):
+    ensemble = atoms()
+    model = ModelConfig(name="atoms", label="", kind="behler_parrinello", systems={"h2o": {}})
+    initial = initial_ensemble(ensemble.architecture, 3, "atoms", 2)[:, 0]
+    potential = ensemble.potentials(model, initial)[0]
+    positions = read_frames(study.systems["h2o"].reference.frozen).positions[:7]
+    whole, sizes, inputs = potential.energy_and_forces(positions), [], potential.architecture.inputs
+    monkeypatch.setattr(potential.architecture, "frames_at_once", 3)
+    monkeypatch.setattr(potential.architecture, "inputs", lambda x: sizes.append(len(x)) or inputs(x))
+    for ours, expected in zip(potential.energy_and_forces(positions), whole, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-13, atol=1e-13)
+    assert sizes == [3, 3, 1]

@@ -76,20 +76,20 @@ def test_parameters_of_atoms_cannot_be_shared(parts):
         Mixture([parts[0][0], other])
 
 
-def run_stage(tmp_path, seen, **training) -> pd.DataFrame:
+def run_stage(tmp_path, seen, systems=SYSTEMS, **training) -> pd.DataFrame:
     """Numbers of the stage."""
-    for name in SYSTEMS:
+    for name in systems:
         (tmp_path / f"{name}.json").write_text(json.dumps({"splits": SPLITS}))
     train_jointly(
         context={"profile": "test", "seed": 3, "code_digest": "0"},
-        systems=SYSTEMS,
+        systems=systems,
         seen=seen,
         model=ENTRY,
         training={"optimiser": "adam", "batch": 6, "curve_points": 5, **training},
         n_train=6,
         n_seeds=2,
-        labels_paths=list(LABELS.values()),
-        splits_paths=[str(tmp_path / f"{name}.json") for name in SYSTEMS],
+        labels_paths=[f"results/published/reference/{name}.extxyz" for name in systems],
+        splits_paths=[str(tmp_path / f"{name}.json") for name in systems],
         metrics_path=str(tmp_path / "metrics.csv"),
         run_path=str(tmp_path / "run.json"),
     )
@@ -106,6 +106,26 @@ def test_the_stage(tmp_path, seen):
     assert skill["h2o"] > 0.2, skill  # learnt
     assert table.value.notna().all()
     assert len(json.loads((tmp_path / "run.json").read_text())["runs"]) == 2
+
+
+def test_a_molecule_of_other_elements_is_refused_before_anything_is_trained(tmp_path):
+    """Its model would have more parameters than those that are trained."""
+    systems = {name: read_yaml("config/systems.yaml")[name] for name in ("h2o", "lih")}
+    with pytest.raises(ConfigError, match=r"model for lih: its \d+ parameters are not those for h2o; .*elements"):
+        run_stage(tmp_path, ["h2o"], systems, steps=10**6)
+
+
+def test_equally_many_parameters_of_other_elements_are_refused(parts):
+    """Or the parameters of one element would silently be taken for those of another."""
+    one, other = (
+        build_architecture(
+            parts[0][0].system, ModelConfig(**ENTRY | {"systems": {"default": SETTINGS | {"elements": e}}})
+        )
+        for e in (["H", "O"], ["O", "H"])
+    )
+    assert one.n_parameters == other.n_parameters
+    with pytest.raises(ConfigError, match="parameters are not those for h2o"):
+        Mixture([one, other])
 
 
 def test_of_several_starts_the_best_is_kept(tmp_path):

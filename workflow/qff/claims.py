@@ -21,6 +21,9 @@ rule
     own for not_reproduced, beyond at_most / at_least; between the two nothing is decided.
 requires
     claims that must hold first, such as controls: without them a claim is inconclusive, whatever its numbers say.
+also
+    ``{word: system}``: the same claim of other systems, with the word as the second part of its id and of those that it
+    requires (:mod:`qff.claim_entries`).
 claims with several measures hold only if all of them do; the first one is shown as the claim's number.
 """
 
@@ -36,7 +39,8 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 from scipy import stats
 
-from qff.config import Name, Strict, read_yaml, validate
+from qff.claim_entries import read_entries
+from qff.config import Name, Strict, validate
 from qff.config.reading import suggest
 from qff.errors import ConfigError
 from qff.multiplicity import holm_levels, p_value
@@ -163,7 +167,7 @@ def load_claims(path: str | Path) -> dict[str, Claim]:
     Raises:
         ConfigError: names the claim and the key.
     """
-    content = read_yaml(path)
+    content = read_entries(path)
     if not isinstance(content, dict) or not content:
         raise ConfigError(f"{path}: holds no claims; expected a mapping from claim ids to claims")
     claims = {name: validate(Claim, value, f"{path}, {name}") for name, value in content.items()}

@@ -72,7 +72,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | | `cutoff_ang` | | instead of `symmetry_functions`: cutoff radius (Å) of `radial` |
 | | `radial` | | list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements |
 | | `angular` | [] | list of [η (Å⁻²), λ, ζ] of angular functions (type 9) beside them, each used for every triple |
-| | `elements` | those of the system | elements with networks, all of them seen as neighbours: parameters can move to another molecule |
+| | `elements` | those of the system | elements with networks, all of them seen as neighbours: parameters can move to another molecule; others that the molecule has come after them |
 | | `cutoff_type` | 1 | cutoff function, 0–8 as in n2p2 (1 cosine, 2 tanh³) |
 | | `inner_cutoff` | 0 | α: part of the cutoff radius below which the cutoff function is 1 |
 | | `hidden` | | hidden widths of every element network |
@@ -86,7 +86,7 @@ All kinds: `output_range` (default 0.95): training energies are mapped to ± thi
 | `central_atom` | `circuit` | | as `qnn`; its features are the vectors (bohr) from the first atom to the others |
 | `neighbour_pairs` | `form` | | original or revised equivariant QNN |
 | | `layers` | | D; there are D+1 encodings |
-| | `elements` | those of the system | elements that have parameters, in order |
+| | `elements` | those of the system | elements that have parameters, in order; others that the molecule has come after them |
 | | `cutoff_ang` | | revised: radius of the cutoff function (Å) |
 | | `n_radial` | | revised: number of Bessel functions |
 | | `core` | circuit | circuit; recurrent, its classical twin; cosine, its Fourier series cut off |

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from ase.data import atomic_numbers
 
 from qff.errors import ConfigError
 from qff.systems import System
@@ -34,6 +35,11 @@ class Inputs:
             tangents=self.tangents / width[..., None, None, :],
         )
 
+    def normalise_(self, center: torch.Tensor, width: torch.Tensor) -> None:
+        """:meth:`normalised` in place, where nothing else holds the inputs: those of large molecules are gigabytes."""
+        self.values.sub_(center[..., None, :]).div_(width[..., None, :])
+        self.tangents.div_(width[..., None, None, :])
+
     def along_axes(self) -> Inputs:
         """The same response along the 3A Cartesian axes: less where there are more directions than these."""
         axes = torch.eye(self.directions[0, 0].numel(), dtype=self.values.dtype)
@@ -60,6 +66,8 @@ class Architecture(ABC):
     output_range: float
     #: What the model is invariant under by construction; the contract suite tests each.
     invariances: frozenset[str] = frozenset({"translation", "rotation"})
+    #: Frames whose inputs are held at once where they are evaluated and no more; None: all.
+    frames_at_once: int | None = None
 
     def __init__(self, system: System, settings: dict):
         self.system = system
@@ -150,6 +158,21 @@ class Architecture(ABC):
     def describe(self) -> dict:
         """Plain facts for reports and run records."""
         return {"system": self.system.name, "n_parameters": self.n_parameters, **self.settings}
+
+
+def elements_with_parameters(settings: dict, symbols: list[str]) -> list[str]:
+    """Elements that have parameters of their own, in order: those stated (`elements`), then others of the molecule.
+
+    Those stated are for molecules that lack some of them, so that parameters can be moved. A molecule that has more, a
+    nitrogen beside H, C and O, gets more parameters, not a refusal.
+
+    Raises:
+        ConfigError: one that is no chemical element.
+    """
+    found = list(dict.fromkeys([*settings.get("elements", ()), *symbols]))
+    if unknown := [e for e in found if e not in atomic_numbers]:
+        raise ConfigError(f"elements: '{unknown[0]}' is not a chemical element")
+    return found
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from qff.errors import ConfigError
-from qff.models.architecture import Architecture, Inputs
+from qff.models.architecture import Architecture, Inputs, elements_with_parameters
 from qff.symmetry import Cutoff, SymmetryFunction, parse_function
 from qff.symmetry.functions import WIDE
 from qff.symmetry.molecule import MoleculeDescriptor
 from qff.units import BOHR_IN_ANG
 
-MANY_DISTANCES = 2  # more distances than this multiple of 3A are many: from 14 atoms on
+MANY_DISTANCES = 1.5  # more distances than this multiple of 3A are many: from 11 atoms on
 _FRAMES_AT_ONCE = 50  # whose derivatives along all distances are held
 _DESCRIPTOR = {"symmetry_functions", "cutoff_type", "inner_cutoff", "cutoff_ang", "radial", "angular", "elements"}
 
@@ -34,7 +34,7 @@ class BehlerParrinello(Architecture):
         radial: list of [η (Å⁻²), r_s (Å)] of radial functions, each used for every pair of elements.
         angular: list of [η (Å⁻²), λ, ζ] of angular functions (type 9) beside them, each for every triple of elements.
         elements: those that have networks and are seen as neighbours, if more than the molecule has: parameters can
-            then be moved to another molecule.
+            then be moved to another molecule. Others that the molecule has come after them.
         cutoff_type: 0–8 as in n2p2 (0 hard, 1 cosine, 2 and 3 tanh³, 4 exponential, 5–8 polynomials).
         inner_cutoff: α, the part of the cutoff radius below which the cutoff function is 1.
         hidden: hidden widths of every element network (tanh, biases, linear output).
@@ -42,6 +42,7 @@ class BehlerParrinello(Architecture):
 
     normalise_inputs = True
     invariances = frozenset({"translation", "rotation", "permutation", "mirror"})
+    frames_at_once = 250
     #: Settings of the atomic functions; the rest of them is about the descriptor.
     atomic_settings = frozenset({"hidden"})
 
@@ -49,6 +50,7 @@ class BehlerParrinello(Architecture):
         super().__init__(system, settings)
         if unknown := set(settings) - _DESCRIPTOR - self.atomic_settings - {"output_range"}:
             raise ConfigError(f"unknown settings of a {type(self).__name__} model: {', '.join(sorted(unknown))}")
+        elements = elements_with_parameters(settings, system.symbols)
         if "symmetry_functions" in settings:
             if extra := {"cutoff_ang", "radial", "angular", "elements"} & set(settings):
                 raise ConfigError(
@@ -56,11 +58,12 @@ class BehlerParrinello(Architecture):
                 )
             functions = [parse_function(line) for line in settings["symmetry_functions"].strip().splitlines()]
         else:
-            functions = _functions_of_all_elements(system.symbols, settings)
-        if foreign := {f.centre for f in functions} - set(settings.get("elements", system.symbols)):
+            functions = _functions_of_all_elements(system.symbols, elements, settings)
+        if foreign := {f.centre for f in functions} - set(elements):
             raise ConfigError(f"symmetry functions of {', '.join(sorted(foreign))}: not an element of {system.name}")
         self.cutoff = Cutoff(settings.get("cutoff_type", 1), settings.get("inner_cutoff", 0.0))
-        self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff, settings.get("elements"))
+        stated = elements if "elements" in settings else None
+        self.descriptor = MoleculeDescriptor(system.symbols, functions, self.cutoff, stated)
         self._build({element: len(chosen) for element, chosen in self.descriptor.functions.items()})
 
     def _build(self, widths: dict[str, int]) -> None:
@@ -166,7 +169,7 @@ class BehlerParrinello(Architecture):
         return total, slope, torch.cat(gradients, -1), torch.cat(slope_gradients, -1)
 
 
-def _functions_of_all_elements(symbols, settings):
+def _functions_of_all_elements(symbols, elements, settings):
     """Radial and angular functions (in bohr) for every element and all that it can have as neighbours.
 
     Without ``elements`` those that vanish in the molecule are left out: a lone atom of its kind does not see itself.
@@ -174,9 +177,6 @@ def _functions_of_all_elements(symbols, settings):
     cutoff = settings["cutoff_ang"] / BOHR_IN_ANG
     if cutoff <= 0:
         raise ConfigError(f"cutoff_ang = {settings['cutoff_ang']}: must be positive")
-    elements = settings.get("elements") or list(dict.fromkeys(symbols))
-    if missing := set(symbols) - set(elements):
-        raise ConfigError(f"elements {elements}: {', '.join(sorted(missing))} is missing")
 
     def occurs(centre, *neighbours):
         needed = [centre, *neighbours]

@@ -9,13 +9,15 @@ import torch
 
 from qff.models.architecture import Architecture, Inputs
 
-_FRAMES_AT_ONCE = 64  # of evaluations without training, which bounds memory
+_TRIPLES_AT_ONCE = 100_000  # ordered triples of atoms in evaluations without training, which bounds memory
 
 
 class CartesianArchitecture(Architecture):
     """f = a function of positions in Å, defined for every geometry; its directions are the Cartesian axes."""
 
     invariances = frozenset({"translation", "rotation", "permutation", "mirror"})
+    #: Elements whose parameters θ holds, in order: models of two molecules share θ if they are the same.
+    parameter_elements: tuple[str, ...] = ()
 
     @abstractmethod
     def energy(self, theta: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -33,7 +35,8 @@ class CartesianArchitecture(Architecture):
         if theta.requires_grad or x.requires_grad:
             f, slope = self._value_and_slope(theta, x)
         else:
-            parts = [self._value_and_slope(theta, part) for part in x.split(_FRAMES_AT_ONCE, 1)]
+            frames = max(1, _TRIPLES_AT_ONCE // (len(x) * (x.shape[-1] // 3) ** 3))
+            parts = [self._value_and_slope(theta, part) for part in x.split(frames, 1)]
             f, slope = (torch.cat(p, 1) for p in zip(*parts, strict=True))
         return f, (inputs.tangents @ slope[..., None])[..., 0]
 

@@ -22,10 +22,11 @@ class Mixture(Architecture):
             ConfigError: a model whose parameters do not fit every molecule.
         """
         for part in parts:
-            if not isinstance(part, CartesianArchitecture) or part.n_parameters != parts[0].n_parameters:
+            if not isinstance(part, CartesianArchitecture) or _shape(part) != _shape(parts[0]):
                 raise ConfigError(
                     f"model for {part.system.name}: its {part.n_parameters} parameters are not those for "
-                    f"{parts[0].system.name}; only models with parameters by species can be moved, with 'elements' stated"
+                    f"{parts[0].system.name}; only models with parameters by species can be moved, with the elements of "
+                    "all molecules stated ('elements' in config/models.yaml)"
                 )
         super().__init__(parts[0].system, parts[0].settings)
         self.parts = parts
@@ -72,6 +73,11 @@ class Mixture(Architecture):
 
     def describe(self):
         return {**self.parts[0].describe(), "system": "+".join(part.system.name for part in self.parts)}
+
+
+def _shape(part: CartesianArchitecture) -> tuple:
+    """What two molecules must have in common to share parameters."""
+    return part.n_parameters, part.parameter_elements
 
 
 def padded_forces(forces: torch.Tensor, width: int) -> torch.Tensor:

@@ -15,7 +15,7 @@ import torch
 from qff.circuits import build_circuit
 from qff.engines import build_engine
 from qff.errors import ConfigError
-from qff.models.architecture import one_of
+from qff.models.architecture import elements_with_parameters, one_of
 from qff.models.cartesian import CartesianArchitecture
 from qff.models.radial import bessel, polynomial_cutoff
 
@@ -38,7 +38,7 @@ class NeighbourPairs(CartesianArchitecture):
     Settings:
         form: original or revised.
         layers: D.
-        elements: those that have parameters, in order.
+        elements: those that have parameters, in order, if more than the molecule has; others that it has come after them.
         cutoff_ang: radius of f_c (Å).
         n_radial: number of Bessel functions.
         core: circuit; recurrent: its classical twin, a chain h_d = tanh(…) on the same angles and parameters; cosine: its
@@ -63,10 +63,9 @@ class NeighbourPairs(CartesianArchitecture):
         if core == "circuit":
             self.circuit = build_circuit("neighbour_pair", layers=self._layers, entangling=self._entangling)
             self._core = build_engine("batched", self.circuit).expectation
-        self._elements = list(settings.get("elements", dict.fromkeys(system.symbols)))
-        if missing := set(system.symbols) - set(self._elements):
-            raise ConfigError(f"elements {self._elements}: no parameters for {', '.join(sorted(missing))}")
+        self._elements = elements_with_parameters(settings, system.symbols)
         if self._revised:
+            self.parameter_elements = tuple(self._elements)
             self._cutoff, self._n_radial = float(settings["cutoff_ang"]), int(settings["n_radial"])
         self._index(system.symbols)
         self._blocks = self._parameter_blocks()

@@ -57,14 +57,21 @@ class Potential:
         Raises:
             DomainError: a geometry lies outside the bounds of the model.
         """
+        positions = torch.as_tensor(np.asarray(positions), dtype=torch.float64)
+        at_once = self.architecture.frames_at_once or max(1, len(positions))
+        parts = [self._evaluate(part) for part in positions.split(at_once)]
+        return tuple(torch.cat(part).numpy() for part in zip(*parts, strict=True))
+
+    def _evaluate(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same of tensors."""
         with torch.no_grad():
-            inputs = self.architecture.inputs(torch.as_tensor(np.asarray(positions), dtype=torch.float64))
+            inputs = self.architecture.inputs(positions)
             inputs = inputs.normalised(torch.as_tensor(self.input_center), torch.as_tensor(self.input_width))
             theta = torch.as_tensor(self.parameters)[None]
             f, df = self.architecture.evaluate(theta, inputs.select((None, ...)))
             energies = self.energy_shift + self.energy_scale * f[0]
             forces = -self.energy_scale * torch.einsum("bk,bkax->bax", df[0], inputs.directions)
-        return energies.numpy(), forces.numpy()
+        return energies, forces
 
     def describe(self) -> dict:
         return {"name": self.model.name, "kind": self.model.kind, **self.architecture.describe()}

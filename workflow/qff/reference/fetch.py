@@ -41,7 +41,7 @@ def fetch_rmd17(config: Rmd17Config, folder: Path) -> list[Path]:
         if expected is None:
             raise DataError(
                 f"{name}: config/systems.yaml gives no sha256 (rmd17.sha256), so that a download could not be checked; "
-                f"add it, or store the file yourself in {folder}"
+                f"add it, store the file yourself in {folder}, or take it from the published archive (--archive)"
             )
         _download(f"{config.url}/{name}", path, expected)
         fetched.append(path)

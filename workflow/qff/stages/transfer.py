@@ -12,6 +12,7 @@ from qff.data import LabelledFrames, read_frames
 from qff.evaluation import centred_energy_errors, errors, predictions
 from qff.metrics import metric_table
 from qff.models import Potential, build_architecture
+from qff.models.mixture import Mixture
 from qff.provenance import write_csv
 from qff.stages.common import Context, read_splits, system_from
 from qff.stages.seeds import record_seed
@@ -28,6 +29,9 @@ def train_jointly(
 
     ``force_skill`` and ``energy_skill`` are 1 − error / error of doing nothing (no force, the mean test energy), from
     MAE and from energies without their mean residual: the constant of a molecule never seen is not predicted.
+
+    Raises:
+        ConfigError: the model has other parameters for one of the systems.
     """
     place = Context(**context)
     entry, settings = validate(ModelConfig, model, "model"), validate(TrainingConfig, training, "training")
@@ -35,6 +39,7 @@ def train_jointly(
     frames = {n: read_frames(path, molecules[n].symbols) for n, path in zip(systems, labels_paths, strict=True)}
     splits = {n: read_splits(p, len(frames[n]))[:n_seeds] for n, p in zip(systems, splits_paths, strict=True)}
     architectures = {name: build_architecture(molecule, entry) for name, molecule in molecules.items()}
+    Mixture(list(architectures.values()))  # those never seen take the same parameters, or nothing is trained
     ensemble = joint_ensemble([build_ensemble(architectures[n], frames[n], splits[n], n_train) for n in seen])
     checkpoint = Path(run_path).parent / "checkpoint.safetensors"
     initial = initial_ensemble(ensemble.architecture, place.seed, entry.name, len(ensemble.scale), settings.starts)

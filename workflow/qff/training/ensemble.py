@@ -97,7 +97,8 @@ def build_ensemble(
     center, width = torch.zeros_like(values[:, 0]), torch.ones_like(values[:, 0])
     if architecture.normalise_inputs:
         center, width = architecture.normalisation(values)
-    training, validation = (part.normalised(center, width) for part in (training, validation))
+    for part in (training, validation):  # what was selected is a copy already
+        part.inputs.normalise_(center, width)
     return Ensemble(architecture, training, validation, shift, scale, center, width)
 
 

@@ -23,6 +23,9 @@ from qff.training.kalman import KalmanTraining
 from qff.training.loss import EnsembleData, losses, predict
 
 CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_SHARE = (
+    0.05  # of the time, at most: the state of a Kalman filter with thousands of parameters is gigabytes
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def train(
     if start:
         log.info("resuming at step %d", start)
     saved = time.monotonic()
-    began = saved - spent
+    began, pause = saved - spent, CHECKPOINT_SECONDS
     for step in progress(range(start, config.steps), "training"):
         state = method.advance(state, step)
         if (step + 1) % every == 0 or step + 1 == config.steps:
@@ -94,11 +97,12 @@ def train(
                 scale,
                 config,
             )
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, key, step + 1, time.monotonic() - began, state, best, rows)
+        if checkpoint and (now := time.monotonic()) - saved > pause:
+            _save(checkpoint, key, step + 1, now - began, state, best, rows)
             if on_curve:
                 on_curve(curves_table(rows))
             saved = time.monotonic()
+            pause = max(CHECKPOINT_SECONDS, (saved - now) / CHECKPOINT_SHARE)
     seconds = time.monotonic() - began
     return TrainingResult(best["theta"].numpy(), best["step"].numpy().astype(int), curves_table(rows), seconds)
 

@@ -18,9 +18,6 @@ class EnsembleData:
     energies: torch.Tensor
     forces: torch.Tensor
 
-    def normalised(self, center: torch.Tensor, width: torch.Tensor) -> EnsembleData:
-        return EnsembleData(self.inputs.normalised(center, width), self.energies, self.forces)
-
     def select(self, members: torch.Tensor) -> EnsembleData:
         return EnsembleData(self.inputs.select(members), self.energies[members], self.forces[members])
 
