@@ -1,8 +1,12 @@
 """The workflow without running it."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from dry_runs import ROOT, edited, fresh, place, rules, snakemake
