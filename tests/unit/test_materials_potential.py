@@ -132,13 +132,16 @@ def test_a_circuit_can_be_any_multiple_of_the_first_number():
     np.testing.assert_allclose(np.abs(energies), np.abs(0.7 * x[:, 0]), atol=1e-12)
 
 
-@pytest.mark.parametrize(("elements", "layers"), [(2, 8), (4, 8), (5, 4), (7, 1)])
-def test_the_standard_circuit_has_fewer_than_100_parameters_where_it_can(elements, layers):
-    """The number knows of elements, not of atoms; seven elements on four qubits are too many."""
+@pytest.mark.parametrize(
+    ("elements", "qubits", "layers"),
+    [(2, 4, 8), (4, 4, 8), (5, 4, 4), (6, 3, 8), (7, 3, 8), (12, 3, 1), (13, 2, 8), (20, 2, 8)],
+)
+def test_the_standard_circuit_has_fewer_than_100_parameters(elements, qubits, layers):
+    """The number knows of elements, not of atoms; six elements are too many for four qubits."""
     options = MaterialsConfig().circuit
     circuit = AmplitudeCircuit.within_limit(options.n_qubits, options.layers, elements)
-    assert circuit.layers == layers
-    assert (circuit.n_parameters < 100) == (elements < 7)
+    assert (circuit.n_qubits, circuit.layers) == (qubits, layers)
+    assert circuit.n_parameters < 100
 
 
 # Potentials -------------------------------------------------------------------------------------------------------
