@@ -89,7 +89,11 @@ def test_labels_are_found_by_the_names_that_others_use(tmp_path, frames, energy,
     frame = frames[0]
     atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=True)
     voigt = frame.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-    tensor = {"REF_stress": voigt, "virial": -frame.volume * frame.stress, "virials": -frame.volume * frame.stress.ravel()}
+    tensor = {
+        "REF_stress": voigt,
+        "virial": -frame.volume * frame.stress,
+        "virials": -frame.volume * frame.stress.ravel(),
+    }
     atoms.info |= {energy: frame.energy, stress: tensor[stress]}
     atoms.new_array(forces, frame.forces)
     ase.io.write(tmp_path / "set.extxyz", atoms, format="extxyz")
@@ -112,7 +116,7 @@ def test_atoms_in_one_place_are_refused(tmp_path, frames):
     positions = frames[0].positions.copy()
     positions[2] = positions[0] + frames[0].cell[1] + 0.01
     write_frames(tmp_path / "bad.extxyz", [replace(frames[0], positions=positions)])
-    with pytest.raises(DataError, match="frame 0: atoms 0 and 2 are closer than 0.4 Å"):
+    with pytest.raises(DataError, match=r"frame 0: atoms 0 and 2 are closer than 0\.4 Å"):
         read_frames(tmp_path / "bad.extxyz")
 
 

@@ -107,7 +107,8 @@ def test_the_distribution_of_an_ideal_gas_is_one(sizes):
 
 
 @pytest.mark.parametrize(
-    ("symbols", "mobile"), [("LiGePS", "Li"), ("HBLi", "Li"), ("NaZrSiPO", "Na"), ("AgGeS", "Ag"), ("ZrYO", "O"), ("LaF", "F")]
+    ("symbols", "mobile"),
+    [("LiGePS", "Li"), ("HBLi", "Li"), ("NaZrSiPO", "Na"), ("AgGeS", "Ag"), ("ZrYO", "O"), ("LaF", "F")],
 )
 def test_the_mobile_element_is_the_cation_that_is_conducted_or_the_lightest(symbols, mobile):
     assert chemical_symbols[mobile_element(Atoms(symbols).numbers)] == mobile

@@ -195,7 +195,9 @@ def test_a_test_frame_with_an_element_of_its_own_is_refused_before_any_fit(tmp_p
     frames[0] = replace(frames[0], numbers=np.where(frames[0].numbers == 17, 35, 3))
     path = str(tmp_path / "set.extxyz")
     write_frames(path, frames)
-    with pytest.raises(DataError, match=r"set\.extxyz, split by blocks, seed 0: frame 0 \(Li2Br2\), for test, holds Br"):
+    with pytest.raises(
+        DataError, match=r"set\.extxyz, split by blocks, seed 0: frame 0 \(Li2Br2\), for test, holds Br"
+    ):
         fit_material(
             context=CONTEXT, name="x", config={**SET, "n_train": 8, "n_validation": 2}, settings=SETTINGS,
             frames_path=path, model_path="", metrics_path="", run_path="",
