@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 from lithium_chloride import labelled, rattled, some_potential
 from qff.errors import DataError
-from qff.materials.baselines import composition_means, fit_references, split_frames
+from qff.materials.baselines import check_elements, composition_means, fit_references, split_frames
 from qff.materials.dynamics import supercell
 from qff.materials.frames import Frame, read_frames, work_ratio
 from qff.materials.labelling import distorted, write_frames
@@ -52,6 +54,7 @@ def edited(path, frames, edit):
         (lambda t: t.replace('pbc="T T T"', 'pbc="F F F"', 1), "frame 0: no cell that is periodic"),
         (lambda t: t.replace("energy=", "other=", 1), "frame 0: no energy"),
         (lambda t: t.replace(":forces:R:3", ":velocity:R:3", 1), "frame 0: an energy without forces"),
+        (lambda t: t.replace("species:S:1", "site:S:1", 1), "frame 0: atoms of no element"),
         (lambda t: t + t, "frame 3 is frame 0 again"),
     ],
 )
@@ -65,12 +68,64 @@ def test_a_missing_file_is_named(tmp_path):
         read_frames(tmp_path / "nothing.extxyz")
 
 
-def test_values_that_are_not_finite_are_refused(tmp_path, frames):
-    forces = frames[0].forces.copy()
-    forces[0, 0] = np.nan
-    write_frames(tmp_path / "bad.extxyz", [replace(frames[0], forces=forces)])
+@pytest.mark.parametrize("what", ["positions", "forces", "stress"])
+def test_values_that_are_not_finite_are_refused(tmp_path, frames, what):
+    values = getattr(frames[0], what).copy()
+    values[0, 0] = np.nan
+    write_frames(tmp_path / "bad.extxyz", [replace(frames[0], **{what: values})])
     with pytest.raises(DataError, match="frame 0: values that are not finite"):
         read_frames(tmp_path / "bad.extxyz")
+
+
+@pytest.mark.parametrize(
+    ("energy", "forces", "stress"),
+    [
+        ("REF_energy", "REF_forces", "REF_stress"),
+        ("free_energy", "force", "virial"),
+        ("Energy", "DFT_forces", "virials"),
+    ],
+)
+def test_labels_are_found_by_the_names_that_others_use(tmp_path, frames, energy, forces, stress):
+    frame = frames[0]
+    atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=True)
+    voigt = frame.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    tensor = {
+        "REF_stress": voigt,
+        "virial": -frame.volume * frame.stress,
+        "virials": -frame.volume * frame.stress.ravel(),
+    }
+    atoms.info |= {energy: frame.energy, stress: tensor[stress]}
+    atoms.new_array(forces, frame.forces)
+    ase.io.write(tmp_path / "set.extxyz", atoms, format="extxyz")
+    (back,) = read_frames(tmp_path / "set.extxyz")
+    for name in ("energy", "forces", "stress"):
+        np.testing.assert_allclose(getattr(back, name), getattr(frame, name), atol=1e-7)
+
+
+def test_a_stress_of_another_length_is_refused(tmp_path, frames):
+    atoms = supercell(frames[0], (1, 1, 1))
+    atoms.info |= {"REF_energy": 0.0, "REF_stress": np.ones(4)}
+    atoms.new_array("REF_forces", frames[0].forces)
+    ase.io.write(tmp_path / "bad.extxyz", atoms, format="extxyz")
+    with pytest.raises(DataError, match="frame 0: a stress or virial of 4 numbers"):
+        read_frames(tmp_path / "bad.extxyz")
+
+
+def test_atoms_in_one_place_are_refused(tmp_path, frames):
+    """The same atom on both sides of a cell, say."""
+    positions = frames[0].positions.copy()
+    positions[2] = positions[0] + frames[0].cell[1] + 0.01
+    write_frames(tmp_path / "bad.extxyz", [replace(frames[0], positions=positions)])
+    with pytest.raises(DataError, match=r"frame 0: atoms 0 and 2 are closer than 0\.4 Å"):
+        read_frames(tmp_path / "bad.extxyz")
+
+
+def test_energies_from_a_minimum_are_no_mixed_units(tmp_path, frames):
+    """They may differ by any factor; 0.11 and the median 2.5 by that of kcal/mol."""
+    energies = [0.0, 0.11, 2.0, 3.0, 4.0, 5.0]
+    shifted = [replace(f, energy=e) for f, e in zip(frames, energies, strict=False)]
+    write_frames(tmp_path / "set.extxyz", shifted)
+    assert [f.energy for f in read_frames(tmp_path / "set.extxyz")] == energies
 
 
 @pytest.mark.parametrize(
@@ -135,6 +190,13 @@ def test_an_element_that_training_lacks_is_refused(frames):
         references.of([odd])
     with pytest.raises(DataError, match=r"holds Na, which no training frame has \(they have Li, Cl\)"):
         some_potential().evaluate(odd.numbers, odd.positions, odd.cell)
+
+
+def test_a_frame_with_an_element_that_training_lacks_is_named_by_its_place_in_the_file():
+    frames = cells_of((1, 1), (2, 0), (1, 2), energies=[0.0, 0.0, 0.0])
+    check_elements(frames, {"train": np.array([0]), "test": np.array([1, 2])}, "set")
+    with pytest.raises(DataError, match=r"set: frame 2 \(LiCl2\), for test, holds Cl, which no training frame has"):
+        check_elements(frames, {"train": np.array([1]), "test": np.array([2])}, "set")
 
 
 @pytest.mark.parametrize("by", ["blocks", "random"])

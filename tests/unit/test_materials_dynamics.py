@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.data import chemical_symbols
 from lithium_chloride import DESCRIPTOR, labelled, rattled, some_potential
 from qff.materials.calculator import MaterialCalculator
 from qff.materials.cost import exponent, measure
 from qff.materials.dynamics import Criterion, Run, simulate
 from qff.materials.neighbours import neighbour_list
-from qff.materials.observables import ending, radial_distribution
+from qff.materials.observables import ending, mobile_element, radial_distribution
 from qff.materials.potential import shortest_distances
 
 
@@ -106,6 +108,14 @@ def test_the_distribution_of_an_ideal_gas_is_one(sizes):
     r, g = radial_distribution(positions, numbers, cells, (3, 17), 5.0, 10)
     np.testing.assert_allclose(g[3:], 1.0, atol=0.1)
     assert r[0] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("symbols", "mobile"),
+    [("LiGePS", "Li"), ("HBLi", "Li"), ("NaZrSiPO", "Na"), ("AgGeS", "Ag"), ("ZrYO", "O"), ("LaF", "F")],
+)
+def test_the_mobile_element_is_the_cation_that_is_conducted_or_the_lightest(symbols, mobile):
+    assert chemical_symbols[mobile_element(Atoms(symbols).numbers)] == mobile
 
 
 def test_the_end_of_a_run_names_the_pair_and_when_it_left_the_training_range():

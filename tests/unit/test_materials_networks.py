@@ -9,7 +9,7 @@ from qff.config.materials import MaterialsConfig
 from qff.errors import DataError
 from qff.materials.baselines import fit_references
 from qff.materials.behler_parrinello import TAIL, Networks, fit_behler_parrinello, inputs, samples_of
-from qff.materials.compression import features_of
+from qff.materials.compression import LEAST_SPREAD, features_of
 from qff.materials.potential import load
 from qff.materials.study import errors, fit_all, mean_errors, potential_of, prepare
 
@@ -52,7 +52,7 @@ def test_inputs_keep_nearly_all_of_the_variance(frames):
         mine = features[kinds == s] - base.mean[s]
         values = mine @ base.projections[s]
         np.testing.assert_allclose(values.var(0), spreads[s], atol=1e-9)
-        scaled = mine[:, mine.std(0) > 1e-10] / mine.std(0)[mine.std(0) > 1e-10]
+        scaled = mine / np.maximum(mine.std(0), LEAST_SPREAD * mine.std(0).max())
 
         def lost(known, whole=scaled):
             """Part of the variance that is not linear in some numbers."""

@@ -9,7 +9,7 @@ from qff.config.materials import MaterialsConfig
 from qff.errors import ModelFileError
 from qff.materials.baselines import fit_references
 from qff.materials.circuit import AmplitudeCircuit
-from qff.materials.compression import Compression, features_of, principal_components, roughness
+from qff.materials.compression import LEAST_SPREAD, Compression, features_of, principal_components, roughness
 from qff.materials.descriptor import Descriptor
 from qff.materials.equations import linear_matrix, normal_equations, quadratic_matrix, rows_of, solve
 from qff.materials.fits import _network_matrix, fit_circuit, fit_regression, levenberg_marquardt, predicted
@@ -132,13 +132,16 @@ def test_a_circuit_can_be_any_multiple_of_the_first_number():
     np.testing.assert_allclose(np.abs(energies), np.abs(0.7 * x[:, 0]), atol=1e-12)
 
 
-@pytest.mark.parametrize(("elements", "layers"), [(2, 8), (4, 8), (5, 4), (7, 1)])
-def test_the_standard_circuit_has_fewer_than_100_parameters_where_it_can(elements, layers):
-    """The number knows of elements, not of atoms; seven elements on four qubits are too many."""
+@pytest.mark.parametrize(
+    ("elements", "qubits", "layers"),
+    [(2, 4, 8), (4, 4, 8), (5, 4, 4), (6, 3, 8), (7, 3, 8), (12, 3, 1), (13, 2, 8), (20, 2, 8)],
+)
+def test_the_standard_circuit_has_fewer_than_100_parameters(elements, qubits, layers):
+    """The number knows of elements, not of atoms; six elements are too many for four qubits."""
     options = MaterialsConfig().circuit
     circuit = AmplitudeCircuit.within_limit(options.n_qubits, options.layers, elements)
-    assert circuit.layers == layers
-    assert (circuit.n_parameters < 100) == (elements < 7)
+    assert (circuit.n_qubits, circuit.layers) == (qubits, layers)
+    assert circuit.n_parameters < 100
 
 
 # Potentials -------------------------------------------------------------------------------------------------------
@@ -268,8 +271,23 @@ def test_the_penalty_of_components_is_the_squared_slope_by_features(frames):
     penalty = roughness(variances).reshape(2, 13)
     assert (penalty[:, 0] == 0.0).all()
     for s in range(2):
-        by_features = components.projections[s] @ slopes[s] * values[kinds == s].std(0)
+        spread = values[kinds == s].std(0)
+        by_features = components.projections[s] @ slopes[s] * np.maximum(spread, LEAST_SPREAD * spread.max())
         assert penalty[s, 1:] @ slopes[s] ** 2 == pytest.approx(by_features @ by_features)
+
+
+def test_a_pair_at_the_edge_of_the_cutoff_leaves_the_training_range_slowly():
+    """Training has it at 3.9 Å and beyond, as LGPS its phosphorus; at 3.7 Å its features are a hundred times as large."""
+    cell, rng = 30.0 * np.eye(3), np.random.default_rng(0)
+
+    def features(far: float, near: float) -> np.ndarray:
+        e = DESCRIPTOR.environment(np.array([3, 3, 17]), 5.0 + np.diag([0.0, far, near]), cell)
+        return DESCRIPTOR.features(DESCRIPTOR.moments(e))[:1]
+
+    seen = np.concatenate([features(3.9 + 0.1 * rng.random(), 2.0 + 0.2 * rng.random()) for _ in range(40)])
+    found, _ = principal_components(seen, np.zeros(40, int), 1, 2)
+    closer = found.apply(features(3.7, 2.1), np.zeros(1, int))[0]
+    assert np.abs(closer).max() < 10 * np.abs(found.apply(seen, np.zeros(40, int))[0]).max()
 
 
 def test_a_penalty_is_part_of_what_is_minimised(frames):

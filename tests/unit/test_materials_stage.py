@@ -1,15 +1,24 @@
 """The stage of periodic materials on the set of our own, from its file to the tables of the report."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from lithium_chloride import labelled, rattled, some_potential
 from qff.config.materials import MaterialsConfig, MaterialSetConfig
 from qff.errors import DataError
+from qff.materials.compression import Compression
+from qff.materials.descriptor import Descriptor
+from qff.materials.frames import Frame
+from qff.materials.heads import QuadraticHead
+from qff.materials.labelling import write_frames
+from qff.materials.potential import MaterialPotential
 from qff.reference.location import material_file
 from qff.report.materials import material_tables, material_words, runs_table
 from qff.report.numbers import MISSING
-from qff.stages.materials import fit_material, simulate_material, time_material
+from qff.stages.materials import _distributions, fit_material, simulate_material, time_material
 from qff.stages.plots.materials import plot_materials
 
 FRAMES = "results/published/reference/li2s.extxyz"
@@ -20,7 +29,7 @@ SET = {
 SETTINGS = {
     "seeds": 2,
     "descriptor": {"n_radial": 2, "l_max": 2},
-    "compression": {"regression_components": 10},
+    "compression": {"regression_components": 16},
     "circuit": {"n_qubits": 3, "layers": 4, "starts": 1, "steps": 10},
     "network": {"hidden": 2, "steps": 3},
     "dynamics": {"length_fs": 60.0, "nve_fs": 60.0, "starts": 1, "repeat": [2, 1, 1]},
@@ -120,6 +129,79 @@ def test_the_fate_of_every_run_is_in_the_report_and_in_a_picture(written, tmp_pa
     picture = (tmp_path / "m.svg").read_text(encoding="utf-8")
     assert "300 K" in picture
     assert "labelled frames" in picture
+
+
+def mixed_frames(count: int) -> list[Frame]:
+    """Cells of 8 atoms, every fifth of 16 in another composition, of six elements with sodium and without lithium."""
+    elements = (8, 11, 14, 15, 17, 40)
+    descriptor, rng, size = Descriptor(elements, 4.0, 2, 1), np.random.default_rng(0), 2
+    n = descriptor.n_features
+    compression = Compression(
+        np.zeros((6, n)), rng.normal(scale=0.1 * n**-0.5, size=(6, n, size)), np.full((6, size), np.inf)
+    )
+    potential = MaterialPotential(
+        descriptor, rng.normal(size=6), compression, QuadraticHead(np.tile(0.1 * np.eye(size + 1), (6, 1, 1))), np.zeros((6, 6))
+    )  # fmt: skip
+    found = []
+    for k in range(count):
+        atoms = rattled(k, repeat=(2, 2 if k % 5 == 0 else 1, 1))
+        atoms.positions += rng.normal(scale=0.1, size=atoms.positions.shape)
+        numbers = np.resize(elements, len(atoms))
+        labels = potential.evaluate(numbers, atoms.positions, atoms.cell.array)
+        found.append(Frame(numbers, atoms.positions, atoms.cell.array, *labels))
+    return found
+
+
+def test_six_elements_in_several_compositions_without_lithium(tmp_path):
+    """A set of another kind than those at hand, from its file to its dynamics and its cost."""
+    path, model = str(tmp_path / "set.extxyz"), str(tmp_path / "model.safetensors")
+    write_frames(path, mixed_frames(40))
+    entry = {**SET, "file": path, "n_train": 24, "n_validation": 5, "splits": ["random"]}
+    settings = {
+        **SETTINGS, "seeds": 1, "models": ["linear", "amplitude_hybrid"],
+        "circuit": {"n_qubits": 4, "layers": 8, "starts": 1, "steps": 5},
+        "dynamics": {"length_fs": 40.0, "nve_fs": 20.0, "starts": 1, "repeat": [1, 1, 1]},
+    }  # fmt: skip
+    common = {"context": CONTEXT, "name": "mixed", "config": entry, "settings": settings, "frames_path": path}
+    tables = {n: str(tmp_path / n) for n in ("fit", "dynamics", "cost", "runs", "rdf", "msd")}
+    records = {"model_path": model, "run_path": str(tmp_path / "run.json")}
+    fit_material(**common, **records, metrics_path=tables["fit"])
+    simulate_material(
+        **common, **records, metrics_path=tables["dynamics"], runs_path=tables["runs"], rdf_path=tables["rdf"],
+        msd_path=tables["msd"],
+    )  # fmt: skip
+    time_material(**common, **records, metrics_path=tables["cost"])
+    fit = pd.read_csv(tables["fit"]).set_index(["model", "quantity"]).value
+    assert fit["amplitude_hybrid", "n_parameters"] == 3 * 8 + 6 * 8 < 100
+    assert fit["linear", "n_parameters"] == 6 * 8
+    rdf = pd.read_csv(tables["rdf"])
+    assert set(rdf.pair) == {"Na-O", "Na-Na", "Na-Si", "Na-P", "Na-Cl", "Na-Zr"}
+    assert "mobile_msd" in set(pd.read_csv(tables["dynamics"]).quantity)
+
+
+def test_the_labelled_frames_of_all_compositions_enter_the_reference():
+    """Not those like the first one alone, which may be another material than the rest."""
+    lithium = rattled(0)
+    odd = Frame(np.where(lithium.numbers == 3, 11, 35), lithium.positions, lithium.cell.array, 0.0, lithium.positions)
+    rest = [Frame(a.numbers, a.positions, a.cell.array, 0.0, a.positions) for a in map(rattled, range(1, 4))]
+    found = pd.DataFrame(_distributions([odd, *rest]), columns=["pair", "r", "g"])
+    assert list(dict.fromkeys(found.pair)) == ["Na-Na", "Na-Br", "Li-Li", "Li-Cl"]
+    alone = pd.DataFrame(_distributions(rest), columns=["pair", "r", "g"])
+    np.testing.assert_allclose(found[found.pair == "Li-Cl"].g, alone[alone.pair == "Li-Cl"].g)
+
+
+def test_a_test_frame_with_an_element_of_its_own_is_refused_before_any_fit(tmp_path):
+    frames = labelled(20, some_potential())
+    frames[0] = replace(frames[0], numbers=np.where(frames[0].numbers == 17, 35, 3))
+    path = str(tmp_path / "set.extxyz")
+    write_frames(path, frames)
+    with pytest.raises(
+        DataError, match=r"set\.extxyz, split by blocks, seed 0: frame 0 \(Li2Br2\), for test, holds Br"
+    ):
+        fit_material(
+            context=CONTEXT, name="x", config={**SET, "n_train": 8, "n_validation": 2}, settings=SETTINGS,
+            frames_path=path, model_path="", metrics_path="", run_path="",
+        )  # fmt: skip
 
 
 def test_another_version_of_a_set_is_refused(tmp_path):

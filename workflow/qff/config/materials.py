@@ -90,7 +90,8 @@ class CompressionConfig(Strict):
 
 class AmplitudeConfig(Strict):
     n_qubits: Annotated[int, Field(ge=2, le=5)] = Field(
-        default=4, description="Qubits n; the descriptor is compressed to 2ⁿ - 1 numbers."
+        default=4,
+        description="Qubits n; the descriptor is compressed to 2ⁿ - 1 numbers. Fewer where elements are too many for 100 parameters.",
     )
     layers: PositiveInt = Field(
         default=8,

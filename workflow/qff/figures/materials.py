@@ -51,4 +51,4 @@ def _displacement(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> N
     """Every run by itself: they end at different times."""
     for (temperature, _), run in table.groupby(["temperature_k", "start"], sort=False):
         axis.plot(run.time_fs / 1000, run.msd_ang2, color=colours[str(temperature)], linewidth=0.9)
-    axis.set(xlabel="time (ps)", ylabel="displacement² (Å²)", title="mean-squared displacement, lightest element")
+    axis.set(xlabel="time (ps)", ylabel="displacement² (Å²)", title="mean-squared displacement, mobile element")

@@ -25,7 +25,7 @@ from qff.materials.equations import Weights
 from qff.materials.frames import Frame, read_frames
 from qff.materials.labelling import read_structure
 from qff.materials.potential import MaterialPotential
-from qff.materials.study import fit_all, potential_of, prepare
+from qff.materials.study import fit_all, potential_of, prepare, qubits_for
 from qff.provenance import write_text
 from qff.randomness import generator
 
@@ -44,7 +44,7 @@ def committee(frames: list[Frame], options: MaterialsConfig, members: int, seed:
         order = rng.permutation(len(frames))
         tenth = max(2, len(frames) // 10)
         training, validation = ([frames[k] for k in part] for part in (order[tenth:], order[:tenth]))
-        n_qubits = options.circuit.n_qubits
+        n_qubits = qubits_for(frames, options)
         prepared = prepare(training, options, weights, 2**n_qubits - 1)
         fitted = fit_all(prepared, training, validation, options, weights, n_qubits, ["amplitude_hybrid"], rng)
         found.append(potential_of(prepared, fitted["amplitude_hybrid"], options.wall_ev_per_ang3))

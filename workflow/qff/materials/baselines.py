@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from qff.errors import DataError
 from qff.materials.frames import Frame
@@ -100,3 +101,19 @@ def split_frames(
             f"by {by}; lower n_train or n_validation"
         )
     return {"train": np.sort(rest), "validation": np.sort(validation), "test": np.sort(test)}
+
+
+def check_elements(frames: list[Frame], parts: dict[str, np.ndarray], where: str) -> None:
+    """Make sure that training frames hold all elements of the other parts (indices of frames by name): no model knows more.
+
+    Raises:
+        DataError: names the frame by its place in the file.
+    """
+    known = {int(z) for k in parts["train"] for z in frames[k].numbers}
+    for part, index in parts.items():
+        for k in index:
+            if unknown := sorted(set(frames[k].numbers.tolist()) - known):
+                raise DataError(
+                    f"{where}: frame {k} ({frames[k].composition}), for {part}, holds {chemical_symbols[unknown[0]]}, which no "
+                    "training frame has; raise n_train, split by random frames, or import each material as a set of its own"
+                )

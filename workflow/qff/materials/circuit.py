@@ -30,9 +30,11 @@ class AmplitudeCircuit:
 
     @classmethod
     def within_limit(cls, n_qubits: int, layers: int, n_elements: int) -> AmplitudeCircuit:
-        """At most ``layers`` layers, as many as keep the circuit below a hundred parameters, but at least one."""
-        room = (LIMIT - 1 - n_elements * 2**n_qubits) // n_qubits
-        return cls(n_qubits, max(1, min(layers, room)), n_elements)
+        """At most ``layers`` layers, as many as keep the circuit below a hundred parameters. Where many elements leave no room
+        for one, fewer qubits, but at least two."""
+        n = next((n for n in range(n_qubits, 2, -1) if n + n_elements * 2**n < LIMIT), 2)
+        room = (LIMIT - 1 - n_elements * 2**n) // n
+        return cls(n, max(1, min(layers, room)), n_elements)
 
     @property
     def n_angles(self) -> int:

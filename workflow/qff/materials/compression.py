@@ -21,6 +21,10 @@ from qff.materials.frames import Frame
 
 Method = Literal["pca", "regression"]
 
+# Of the largest standard deviation of a feature. A pair of elements that training frames have at the edge of the cutoff alone
+# has features of nearly no variance; scaled to one like the others, they grow beyond all bounds once it comes a little closer.
+LEAST_SPREAD = 0.01
+
 
 @dataclass(frozen=True)
 class Compression:
@@ -84,7 +88,8 @@ def principal_components(
 ) -> tuple[Compression, np.ndarray]:
     """The ``size`` directions of largest variance of each element, and their variances (S, size).
 
-    Features are first divided by their standard deviations. Directions without variance project to zero.
+    Features are first divided by their standard deviations, those that hardly vary by :data:`LEAST_SPREAD` of the largest one.
+    Directions without variance project to zero.
     """
     n_features = features.shape[1]
     mean, projections = np.zeros((n_elements, n_features)), np.zeros((n_elements, n_features, size))
@@ -93,7 +98,7 @@ def principal_components(
         mine = features[kinds == s]
         mean[s] = mine.mean(0)
         spread = mine.std(0)
-        scale = np.where(spread > 1e-10, 1 / np.where(spread > 1e-10, spread, 1.0), 0.0)
+        scale = np.where(spread > 1e-10, 1 / np.maximum(np.maximum(spread, LEAST_SPREAD * spread.max()), 1e-10), 0.0)
         centred = (mine - mean[s]) * scale
         variances, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
         variances, vectors = variances[::-1][:size], vectors[:, ::-1][:, :size]

@@ -9,6 +9,7 @@ from qff.materials.dynamics import Run
 from qff.materials.neighbours import neighbour_list
 from qff.materials.potential import MaterialPotential
 
+CARRIERS = (3, 11, 19, 47)  # Li, Na, K, Ag: the cations that solid electrolytes conduct, beside lighter atoms or not
 # Columns of the table of runs that tell of the configuration in which a run stopped.
 ENDING = ("temperature_at_end_k", "pair", "distance_ang", "part_of_shortest", "left_training_fs")
 
@@ -28,6 +29,12 @@ def radial_distribution(
         found += np.histogram(distances[wanted], edges)[0] * abs(np.linalg.det(cell)) / two.sum()
     shells = 4 / 3 * np.pi * np.diff(edges**3)
     return 0.5 * (edges[1:] + edges[:-1]), found / max(len(positions), 1) / one.sum() / shells
+
+
+def mobile_element(numbers: np.ndarray) -> int:
+    """Atomic number of the element whose motion is shown: the first of :data:`CARRIERS` that is there, else the lightest."""
+    present = set(numbers.tolist())
+    return next((z for z in CARRIERS if z in present), min(present))
 
 
 def mean_squared_displacement(run: Run, atoms: np.ndarray) -> np.ndarray:

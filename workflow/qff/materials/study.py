@@ -59,6 +59,12 @@ def prepare(frames: list[Frame], settings, weights: Weights, size: int) -> Prepa
     )
 
 
+def qubits_for(frames: list[Frame], settings) -> int:
+    """Qubits of the circuit: as configured, fewer if the elements of all frames are too many for a hundred parameters."""
+    n_elements = len({int(z) for f in frames for z in f.numbers})
+    return AmplitudeCircuit.within_limit(settings.circuit.n_qubits, settings.circuit.layers, n_elements).n_qubits
+
+
 def fit_all(
     prepared: Prepared,
     training: list[Frame],

@@ -34,8 +34,9 @@ def material_words(settings: dict, system: str) -> list[str]:
     size = 2 ** settings["circuit"]["n_qubits"] - 1
     return [
         f"Labels: {entry['level']} ({entry['source']}); {entry['n_train']} training and {entry['n_validation']} validation "
-        f"frames. All models but Behler–Parrinello networks see the same {size} numbers per atom ({settings['compression']['method']} of a power spectrum, "
-        f"cutoff {settings['descriptor']['cutoff_ang']:g} Å). Test sets by block are runs of consecutive frames of the file, "
+        f"frames. All models but Behler–Parrinello networks see the same numbers per atom: {size}, or fewer where elements are too many "
+        f"for a circuit of fewer than 100 parameters ({settings['compression']['method']} of a power spectrum, cutoff "
+        f"{settings['descriptor']['cutoff_ang']:g} Å). Test sets by block are runs of consecutive frames of the file, "
         "with a gap around them; where a file is in no order of time, they are as good as random.",
         f"A trajectory is stable if no pair comes closer than {d['closest_factor']:g} of the shortest distance in training, "
         f"the temperature, averaged over fifty steps, stays below {d['temperature_factor']:g} times its target, and the "
@@ -99,7 +100,7 @@ def _dynamics(metrics: pd.DataFrame, source: str) -> Table:
         "mean_temperature": "temperature (K)",
         "hottest_element_temperature": "of the hottest element (K)",
         "simulated_time": "length (fs)",
-        "lightest_msd": "mean-squared displacement of the lightest element (Å²)",
+        "mobile_msd": "mean-squared displacement of the mobile element (Å²)",
         "energy_drift_per_atom": "drift at constant energy (meV/atom/ps)",
     }
     rows = []

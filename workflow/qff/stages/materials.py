@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from ase.data import chemical_symbols
 
 from qff.config import validate
 from qff.config.materials import MaterialsConfig, MaterialSetConfig
 from qff.errors import DataError
-from qff.materials.baselines import split_frames
+from qff.materials.baselines import check_elements, split_frames
 from qff.materials.cost import exponent, measure
 from qff.materials.dynamics import Criterion, Run, simulate, supercell
 from qff.materials.equations import Weights
 from qff.materials.frames import Frame, read_frames
-from qff.materials.observables import ENDING, ending, mean_squared_displacement, radial_distribution
+from qff.materials.observables import ENDING, ending, mean_squared_displacement, mobile_element, radial_distribution
 from qff.materials.potential import load
-from qff.materials.study import errors, fit_all, mean_errors, potential_of, prepare
+from qff.materials.study import errors, fit_all, mean_errors, potential_of, prepare, qubits_for
 from qff.metrics import metric_rows, metric_table
 from qff.provenance import file_digest, write_csv
 from qff.randomness import generator
@@ -48,7 +49,7 @@ def fit_material(
     place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials")
     entry, frames = _read(name, config, frames_path)
     weights = Weights(options.energy_weight, options.stress_weight)
-    n_qubits = options.circuit.n_qubits
+    n_qubits = qubits_for(frames, options)
     record = place.record("materials", [frames_path], system=name)
     rows = []
     for split in entry.splits:
@@ -61,6 +62,7 @@ def fit_material(
                 entry.n_validation,
                 generator(place.seed, "materials", name, seed),
             )
+            check_elements(frames, parts, f"{frames_path}, split by {split}, seed {seed}")
             chosen = {part: [frames[k] for k in index] for part, index in parts.items()}
             prepared = prepare(chosen["train"], options, weights, 2**n_qubits - 1)
             fitted = fit_all(
@@ -102,8 +104,8 @@ def simulate_material(
 ) -> None:  # fmt: skip
     """Langevin dynamics of a supercell at every temperature from several starts, then at constant energy.
 
-    Beside the fate of every run: g(r) of the lightest element with every element, of the second half of every run and of
-    the labelled frames, and the mean-squared displacement of the lightest element.
+    Beside the fate of every run: g(r) of the mobile element with every element, of the second half of every run and of
+    the labelled frames, and the mean-squared displacement of the mobile element.
     """
     place, options = Context(**context), validate(MaterialsConfig, settings, "config, materials").dynamics
     _, frames = _read(name, config, frames_path)
@@ -125,7 +127,8 @@ def simulate_material(
                 potential, atoms, temperature, options.length_fs, options.time_step_fs, options.friction_per_fs,
                 criterion, rng,
             )  # fmt: skip
-            msd = mean_squared_displacement(run, atoms.numbers == atoms.numbers.min()) if len(run.times) else []
+            mobile = atoms.numbers == mobile_element(atoms.numbers)
+            msd = mean_squared_displacement(run, mobile) if len(run.times) else []
             values = {
                 "stable": ("1", float(not run.failure)),
                 "simulated_time": ("fs", run.length_fs),
@@ -134,7 +137,7 @@ def simulate_material(
                     float(run.temperatures[len(run.times) // 2 :].mean()) if len(run.times) else np.nan,
                 ),
                 "hottest_element_temperature": ("K", run.hottest_element_k),
-                "lightest_msd": ("Ang2", float(msd[-1]) if len(msd) else np.nan),
+                "mobile_msd": ("Ang2", float(msd[-1]) if len(msd) else np.nan),
             }
             how = ending(potential, run, atoms.numbers, atoms.cell.array)
             if not run.failure:
@@ -180,20 +183,16 @@ def _late_frames(run: Run, atoms) -> list[Frame]:
 
 
 def _distributions(frames: list[Frame]) -> list[tuple[str, float, float]]:
-    """Pair, r (Å) and g(r) of the lightest element with every element, over some frames of the first one's composition."""
-    from ase.data import chemical_symbols
-
-    alike = [f for f in frames if np.array_equal(f.numbers, frames[0].numbers)]
-    alike = alike[:: max(1, len(alike) // RDF_FRAMES)]
-    if not alike:
-        return []
-    numbers, found = alike[0].numbers, []
-    positions, cells = (np.array([getattr(f, what) for f in alike]) for what in ("positions", "cell"))
-    light = int(numbers.min())
-    for other in sorted(set(numbers.tolist())):
-        r, g = radial_distribution(positions, numbers, cells, (light, other), RDF_CUTOFF, RDF_BINS)
-        found += [(f"{chemical_symbols[light]}-{chemical_symbols[other]}", a, b) for a, b in zip(r, g, strict=True)]
-    return found
+    """Pair, r (Å) and g(r) of the mobile element with every element, each pair over those of some frames that hold it."""
+    found: dict[str, list[np.ndarray]] = {}
+    for frame in frames[:: max(1, len(frames) // RDF_FRAMES)]:
+        mobile = mobile_element(frame.numbers)
+        for other in sorted(set(frame.numbers.tolist())):
+            r, g = radial_distribution(
+                frame.positions[None], frame.numbers, frame.cell, (mobile, other), RDF_CUTOFF, RDF_BINS
+            )
+            found.setdefault(f"{chemical_symbols[mobile]}-{chemical_symbols[other]}", []).append(g)
+    return [(pair, *row) for pair, each in found.items() for row in zip(r, np.mean(each, axis=0), strict=True)]
 
 
 def time_material(
