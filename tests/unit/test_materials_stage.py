@@ -223,3 +223,8 @@ def test_published_sets_are_found_below_the_folder_of_the_user(tmp_path, monkeyp
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b.extxyz").write_text("")
     assert material_file(entry, "x") == tmp_path / "a/b.extxyz"
+
+
+def test_dynamics_need_the_model_that_they_are_of():
+    with pytest.raises(ValueError, match="amplitude_hybrid is missing"):
+        MaterialsConfig.model_validate({"models": ["linear"], "sets": {"li2s": SET}})

@@ -168,6 +168,8 @@ class MaterialsConfig(Strict):
     @model_validator(mode="after")
     def _check(self):
         self.sets = {name: entry for name, entry in self.sets.items() if entry is not None}
+        if self.sets and "amplitude_hybrid" not in self.models:
+            raise ValueError("models: amplitude_hybrid is missing, of which trajectories and cost are measured")
         return self
 
     def settings_of(self, name: str, jobs: Collection[str] = ()) -> dict:

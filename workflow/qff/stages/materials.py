@@ -76,7 +76,7 @@ def fit_material(
                 found[model] = errors(potential, chosen["test"])
                 found[model]["n_parameters"] = ("1", fit.n_parameters)
                 found[model]["n_fixed_by_data"] = ("1", prepared.n_fixed(fit))
-                if (model, split, seed) == (options.models[-1] if MAIN not in fitted else MAIN, entry.splits[0], 0):
+                if (model, split, seed) == (MAIN, entry.splits[0], 0):
                     potential.save(model_path)
             for model, values in found.items():
                 labels = {"system": name, "model": model, "n_train": entry.n_train, "seed": seed, "split": split}
