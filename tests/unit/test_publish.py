@@ -90,6 +90,8 @@ def test_readme_table_has_the_verdict_of_an_overlay_where_the_study_has_none(pub
     claims.to_csv(published / "claims.csv", index=False)
     (row,) = (line for line in readme.block(published / "claims.csv").splitlines() if "`ablations`" in line)
     assert badge(verdict) in row
+    claims[claims.claim_id != claim].to_csv(published / "claims.csv", index=False)
+    assert readme.block(published / "claims.csv").splitlines()[-1] == row
 
 
 def test_readme_without_markers_is_refused(tmp_path, monkeypatch, capsys):

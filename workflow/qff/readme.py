@@ -22,7 +22,7 @@ README, CLAIMS = Path("README.md"), Path("results/published/claims.csv")
 def block(claims_path: Path) -> str:
     """Markdown: one row per claim, with the measure that settles it.
 
-    A claim that the study leaves untested shows what the record of an overlay beside it found, where one did.
+    A claim that the study leaves untested, or does not have, shows what the record of an overlay beside it found.
     """
     if not claims_path.is_file():
         return "There is no published record yet (`make study`, then `make publish`)."
@@ -47,13 +47,17 @@ def block(claims_path: Path) -> str:
 
 
 def judged(claims_path: Path) -> list[tuple[Path, pd.DataFrame]]:
-    """Of every claim the folder of the record that judges it (the study's, else an overlay's) and its measures."""
+    """Of every claim the folder of the record that judges it (the study's, else an overlay's) and its measures.
+
+    Claims on systems that the study does not have, and an overlay does, come last.
+    """
     folder, found = claims_path.parent, []
     overlays = judged_by_overlays(folder)
     for claim, rows in pd.read_csv(claims_path).groupby("claim_id", sort=False):
-        overlay = overlays.get(claim) if rows.verdict.iloc[0] == "not_tested" else None
-        found.append((folder / overlay[0], overlay[1]) if overlay else (folder, rows))
-    return found
+        overlay = overlays.pop(claim, None)
+        elsewhere = overlay and rows.verdict.iloc[0] == "not_tested"
+        found.append((folder / overlay[0], overlay[1]) if elsewhere else (folder, rows))
+    return found + [(folder / name, rows) for name, rows in overlays.values()]
 
 
 def _cell(text: str) -> str:
