@@ -28,7 +28,7 @@ class MaterialDynamicsConfig(Strict):
     )
     temperature_factor: Positive = Field(
         default=2.0,
-        description="Unphysical: a temperature, averaged over 50 steps, above this multiple of the target.",
+        description="Unphysical: a temperature, averaged over 100 fs, above this multiple of the target.",
     )
     energy_window_ev: Positive = Field(
         default=0.3, description="Unphysical: a potential energy further from the start than this (eV/atom)."

@@ -16,7 +16,7 @@ from qff.materials.frames import Frame
 from qff.materials.neighbours import neighbour_list
 from qff.materials.potential import MaterialPotential
 
-AVERAGED = 50  # steps over which a temperature is averaged before it is judged
+AVERAGED_FS = 100.0  # over which a temperature is averaged before it is judged
 STORED_FS = 20.0  # between the frames that observables are taken from
 
 
@@ -24,7 +24,7 @@ STORED_FS = 20.0  # between the frames that observables are taken from
 class Criterion:
     """When a run has left physics: fixed before any run, the same for all models.
 
-    closest (S, S): shortest distance (Å) allowed between elements; temperature_k: highest mean over fifty steps;
+    closest (S, S): shortest distance (Å) allowed between elements; temperature_k: highest mean over 100 fs;
     energy_window_ev: largest change (eV/atom) of the potential energy since the start.
     """
 
@@ -99,18 +99,18 @@ def simulate(
             atoms, time_step_fs * units.fs, temperature_K=temperature_k, friction=friction, fixcm=False, rng=rng
         )
     kinds = potential.descriptor.kinds(atoms.numbers)
-    every = max(1, round(STORED_FS / time_step_fs))
+    every, averaged = (max(1, round(fs / time_step_fs)) for fs in (STORED_FS, AVERAGED_FS))
     steps = max(1, round(length_fs / time_step_fs))
     start = atoms.get_potential_energy()
     stored, recent, failure, done = [], [], "", 0
     for done in range(1, steps + 1):
         engine.run(1)
-        recent = [*recent[-AVERAGED + 1 :], atoms.get_temperature()]
+        recent = [*recent, atoms.get_temperature()][-averaged:]
         if done % every and done != steps:
             continue
         energy = atoms.get_potential_energy()
         failure = _failure(
-            atoms, kinds, energy - start, np.mean(recent) if len(recent) == AVERAGED else 0.0, criterion
+            atoms, kinds, energy - start, np.mean(recent) if len(recent) == averaged else 0.0, criterion
         )
         if failure:
             break

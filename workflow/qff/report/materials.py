@@ -39,7 +39,7 @@ def material_words(settings: dict, system: str) -> list[str]:
         f"{settings['descriptor']['cutoff_ang']:g} Å). Test sets by block are runs of consecutive frames of the file, "
         "with a gap around them; where a file is in no order of time, they are as good as random.",
         f"A trajectory is stable if no pair comes closer than {d['closest_factor']:g} of the shortest distance in training, "
-        f"the temperature, averaged over fifty steps, stays below {d['temperature_factor']:g} times its target, and the "
+        f"the temperature, averaged over 100 fs, stays below {d['temperature_factor']:g} times its target, and the "
         f"potential energy within {d['energy_window_ev']:g} eV/atom of its start.",
     ]
 
@@ -159,7 +159,7 @@ def runs_table(runs: pd.DataFrame, source: str) -> Table:
     ]
     header = ["trajectory", "end", "length (fs)", "temperature (K)", "closest pair", "left training range (fs)"]
     note = (
-        "Temperature: mean over the last fifty steps. Closest pair at the end, and its distance by the shortest of its "
+        "Temperature: mean over the last 100 fs. Closest pair at the end, and its distance by the shortest of its "
         "elements in training. Training range: first stored time at which a compressed number of an atom lay beyond all of "
         "its element in training."
     )
