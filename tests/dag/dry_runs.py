@@ -11,13 +11,17 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 
 
-def snakemake(*arguments, cwd=ROOT, **environment):
+def inherited() -> dict[str, str]:
+    """The environment without what an outer run of the study may have left in it."""
     outer = ("QFF_", "PYTHONPATH", "PYTHONHASHSEED")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(outer)}
+    return {k: v for k, v in os.environ.items() if not k.startswith(outer)}
+
+
+def snakemake(*arguments, cwd=ROOT, **environment):
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=cwd,
-        env=inherited | environment,
+        env=inherited() | environment,
         capture_output=True,
         text=True,
         timeout=600,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dry_runs import ROOT, edited, fresh, place, rules, snakemake
+from dry_runs import ROOT, edited, fresh, inherited, place, rules, snakemake
 from qff.config import load_study, read_yaml
 from qff.config.points import read_sweep
 
@@ -136,7 +136,7 @@ def test_another_molecule_of_rmd17_is_a_study_as_the_documentation_says(tmp_path
     section = (ROOT / "docs/rmd17.md").read_text(encoding="utf-8").partition("## Another molecule")[2]
     commands = section.split("```")[1].replace("~/data", str(data.parent)).replace("--cores all", "-n --cores 1")
     assert "uracil" in commands
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("QFF_", "PYTHONPATH"))}
+    environment = inherited()
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     done = subprocess.run(
         ["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
