@@ -5,7 +5,7 @@ import pennylane as qml
 import pytest
 import torch
 from qff.circuits import Circuit, build_circuit
-from qff.engines import angles
+from qff.engines import angles, quaternions
 from qff.engines.program import capture
 from qff.engines.schedule import Dense, Exchange, Phase, Turn, build_schedule, signs
 
@@ -101,14 +101,34 @@ def test_quaternions_and_their_derivatives(length):
         axes = np.eye(3)[:, None, :, None] * step
         return np.array([(function(x + a) - function(x - a)) / (2 * step) for a in axes])
 
-    u = angles.quaternion(x)
-    assert (u**2).sum() == pytest.approx(1)
-    rate = difference(angles.quaternion)  # (3, 1, 4, 1)
-    np.testing.assert_allclose(angles.quaternion_rate(x, v), np.tensordot(v[0, :, 0], rate, 1), atol=1e-9)
-    pull = difference(lambda y: (g * angles.quaternion(y)).sum())
-    np.testing.assert_allclose(angles.quaternion_pullback(x, g)[0, :, 0], pull, atol=1e-9)
-    pull = difference(lambda y: (g * angles.quaternion_rate(y, v)).sum())
-    np.testing.assert_allclose(angles.quaternion_pullback_rate(x, v, g)[0, :, 0], pull, atol=1e-8)
+    def u(x):
+        return quaternions.quaternion(x, quaternions.radial(x))
+
+    def derivative(x):
+        return quaternions.rate(x, quaternions.radial(x), v)
+
+    functions = quaternions.radial(x)
+    assert (u(x) ** 2).sum() == pytest.approx(1)
+    rate = difference(u)  # (3, 1, 4, 1)
+    np.testing.assert_allclose(derivative(x), np.tensordot(v[0, :, 0], rate, 1), atol=1e-9)
+    pull = difference(lambda y: (g * u(y)).sum())
+    np.testing.assert_allclose(quaternions.pullback(x, functions, g)[0, :, 0], pull, atol=1e-9)
+    pull = difference(lambda y: (g * derivative(y)).sum())
+    np.testing.assert_allclose(quaternions.pullback_rate(x, functions, v, g)[0, :, 0], pull, atol=1e-8)
+
+
+def test_quaternions_of_members_that_share_their_vectors():
+    """One row of x for all rows of v and g, two vectors each: as if x were repeated."""
+    rng = np.random.default_rng(0)
+    x, v, g = rng.normal(size=(1, 6, 5)), rng.normal(size=(3, 6, 5)), rng.normal(size=(3, 8, 5))
+    one, all_ = (x, quaternions.radial(x)), (x.repeat(3, 0), quaternions.radial(x.repeat(3, 0)))
+    np.testing.assert_array_equal(quaternions.rate(*one, v), quaternions.rate(*all_, v))
+    np.testing.assert_array_equal(quaternions.pullback(*one, g), quaternions.pullback(*all_, g))
+    np.testing.assert_array_equal(quaternions.pullback_rate(*one, v, g), quaternions.pullback_rate(*all_, v, g))
+    np.testing.assert_array_equal(quaternions.rate(*all_, v[:1]), quaternions.rate(*one, v[:1]).repeat(3, 0))
+    np.testing.assert_array_equal(
+        quaternions.pullback_rate(*one, v[:1], g), quaternions.pullback_rate(*all_, v[:1].repeat(3, 0), g)
+    )
 
 
 def test_angles_with_products():

@@ -42,7 +42,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `rmd17_ethanol.yaml` | a slice of it: our QNN and its twin on ethanol |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `hybrid_ethane.yaml` | the architecture draft on ethane, whose frozen labels (MP2) are part of this repository |
-| `ablations.yaml`, `ablations_qnn1.yaml` | equivariant and atomic QNNs of ethanol, and the circuit on amplitudes, without their quantum part |
+| `ablations.yaml` | equivariant and atomic QNNs of ethanol, the circuit on amplitudes and the hybrid, without their quantum part |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |
 | `claims.yaml` | claims and their rules of judgement |

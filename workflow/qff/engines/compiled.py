@@ -9,14 +9,8 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from qff.engines import kernels
-from qff.engines.angles import (
-    Angles,
-    quaternion,
-    quaternion_pullback,
-    quaternion_pullback_rate,
-    quaternion_rate,
-)
+from qff.engines import kernels, quaternions
+from qff.engines.angles import Angles
 from qff.engines.kernels import FIELDS, LANES, START_SIZE, WORK
 from qff.engines.layout import Layout
 from qff.engines.program import Program
@@ -99,20 +93,21 @@ class _Vectors(_Slots):
 
     result, rate_name = "g_vectors", "vector_rates"
 
-    def _split(self, rows: np.ndarray, n: int) -> np.ndarray:
-        return rows.reshape(len(rows), -1, n, rows.shape[2])
+    def __init__(self, angles, theta, phi):
+        super().__init__(angles, theta, phi)
+        self._functions = quaternions.radial(self.values)
 
     def inputs(self):
-        return {"vectors": _joined(quaternion(self._split(self.values, 3)))}
+        return {"vectors": quaternions.quaternion(self.values, self._functions)}
 
     def rates(self, v):
-        return _joined(quaternion_rate(self._split(self.values, 3), self._split(v, 3)))
+        return quaternions.rate(self.values, self._functions, v)
 
     def pull(self, g):
-        return _joined(quaternion_pullback(self._split(self.values, 3), self._split(g, 4)))
+        return quaternions.pullback(self.values, self._functions, np.ascontiguousarray(g))
 
     def pull_rate(self, v, g):
-        return _joined(quaternion_pullback_rate(self._split(self.values, 3), self._split(v, 3), self._split(g, 4)))
+        return quaternions.pullback_rate(self.values, self._functions, v, np.ascontiguousarray(g))
 
 
 class _Start(_Slots):
@@ -283,6 +278,7 @@ class _ValueAndSlope(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, theta, phi, layout):
+        ctx.set_materialize_grads(False)  # asked for nothing, as on the way to forces, backward has nothing to do
         ctx.run = _Run(layout, theta.numpy(), phi.numpy())
         f, ctx.first = ctx.run.evaluate(True)
         return torch.from_numpy(f), torch.from_numpy(ctx.run.slope(ctx.first))
@@ -290,7 +286,11 @@ class _ValueAndSlope(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gf, gslope):
-        g_theta, g_phi = ctx.run.reverse(gf.numpy(), gslope.numpy(), ctx.first, ctx.needs_input_grad[1])
+        if gf is None and gslope is None:
+            return None, None, None
+        weight = np.zeros((ctx.run.members, ctx.run.frames)) if gf is None else gf.numpy()
+        direction = None if gslope is None else gslope.numpy()
+        g_theta, g_phi = ctx.run.reverse(weight, direction, ctx.first, ctx.needs_input_grad[1])
         return _tensor(g_theta), _shared(g_phi, len(ctx.run.phi)), None
 
 
@@ -334,12 +334,12 @@ def compile_kernels() -> None:
     from qff.circuits import build_circuit
     from qff.engines.program import capture
 
-    circuit = build_circuit("kiss", n_qubits=2, layers=1)
-    program = CompiledProgram(capture(circuit))
-    theta = torch.zeros(1, circuit.n_parameters, dtype=torch.float64, requires_grad=True)
-    phi = torch.zeros(1, 2, 2, dtype=torch.float64)
-    f, df = program.evaluate(theta, phi, phi[:, :, None])
-    (f.sum() + df.sum()).backward()
+    for circuit in (build_circuit("kiss", n_qubits=2, layers=1), build_circuit("neighbour_pair", layers=1)):
+        program = CompiledProgram(capture(circuit))
+        theta = torch.zeros(1, circuit.n_parameters, dtype=torch.float64, requires_grad=True)
+        phi = torch.zeros(1, 2, circuit.n_features, dtype=torch.float64, requires_grad=True)
+        f, df = program.evaluate(theta, phi, phi[:, :, None])
+        (f.sum() + df.sum()).backward()
 
 
 if __name__ == "__main__":

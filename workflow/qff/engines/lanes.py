@@ -18,7 +18,7 @@ from numba.extending import intrinsic, models, overload, register_model
 LANES = 8 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 4
 
 _here = Path(__file__).parent
-_sources = b"".join((_here / f"{name}.py").read_bytes() for name in ("lanes", "steps", "kernels"))
+_sources = b"".join((_here / f"{name}.py").read_bytes() for name in ("lanes", "steps", "kernels", "quaternions"))
 numba.config.CACHE_DIR = str(_here / "__pycache__" / f"kernels_{hashlib.sha256(_sources).hexdigest()[:16]}")
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})

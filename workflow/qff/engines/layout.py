@@ -58,8 +58,7 @@ class Layout:
                 i, j = (bit(q, schedule.n_qubits) for q in step.wires)
                 self._steps.append((kernels.EXCHANGE, self._slot(step.angle), i, j))
             elif isinstance(step, Turn):
-                self._vectors.append(step.vector)
-                self._steps.append((kernels.VECTOR, len(self._vectors) - 1, bit(step.wire, schedule.n_qubits), 0))
+                self._steps.append((kernels.VECTOR, self._vector(step.vector), bit(step.wire, schedule.n_qubits), 0))
             else:
                 self._dense.append(step.matrix)
                 self._steps.append((kernels.DENSE, len(self._dense) - 1, 0, 0))
@@ -84,6 +83,13 @@ class Layout:
                 return k
         self._slots.append(angle)
         return len(self._slots) - 1
+
+    def _vector(self, vector: tuple[Angle, ...]) -> int:
+        for k, known in enumerate(self._vectors):
+            if all(a.same(b) for a, b in zip(known, vector, strict=True)):
+                return k
+        self._vectors.append(vector)
+        return len(self._vectors) - 1
 
     def _phases(self) -> None:
         """All fixed phases as one affine function of θ, and the lengths of their factors."""
