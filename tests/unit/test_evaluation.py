@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from qff.data import read_frames
 from qff.errors import DataError
-from qff.evaluation import bootstrap_interval, errors, hydrogen_components
+from qff.evaluation import bootstrap_interval, errors, hydrogen_components, interpolated
 from qff.models import build_architecture
 from qff.provenance import write_json
 from qff.stages.common import read_splits
@@ -69,6 +69,14 @@ def test_intervals_are_of_the_same_quantities():
         assert low < exact[quantity] < high
 
 
+def test_frames_between_those_of_training(study):
+    """LiH, trained on distances of frames 40 to 80: what is longer or shorter is left out. None without coordinates."""
+    frames = read_frames(study.systems["lih"].reference.frozen)
+    split = {"train": [40, 60, 80], "test": [0, 39, 41, 79, 81, 159]}
+    assert interpolated(System("lih", study.systems["lih"]), frames, split) == [41, 79]
+    assert interpolated(System("ethanol", study.systems["ethanol"]), frames, split) == []
+
+
 def test_every_part_of_the_set_has_its_errors(study, tmp_path):
     """Of an untrained network for H2O: train, validation and test of the thermal part, and the grid."""
     config = study.systems["h2o"]
@@ -91,12 +99,16 @@ def test_every_part_of_the_set_has_its_errors(study, tmp_path):
     )  # fmt: skip
     metrics = pd.read_csv(paths["metrics"])
     found = metrics[metrics.quantity == "force_rmse_h"].set_index("split").value
-    assert set(found.index) == {"train", "validation", "test", "grid"}
+    assert set(found.index) == {"train", "validation", "test", "grid", "interpolated"}
     (run,) = json.loads(Path(paths["run"]).read_text(encoding="utf-8"))["runs"]
     assert run["tags"] == {"system": "h2o", "model": "nn", "role": "comparison", "seed": "0"}
     assert run["metrics"]["grid_force_rmse_h_ev_per_ang"] == pytest.approx(found["grid"])
     assert "test_energy_rmse_mev" in run["metrics"]
     assert len(pd.read_csv(paths["predictions"])) == len(splits[0]["test"]) * 10
+    inside = interpolated(System("h2o", config), frames, splits[0])
+    _, forces = potential.energy_and_forces(frames.positions[inside])
+    difference = (forces - frames.forces[inside])[:, 1:]
+    assert found["interpolated"] == pytest.approx(np.sqrt((difference**2).mean()))
     _, forces = potential.energy_and_forces(frames.positions[1000:])
     difference = (forces - frames.forces[1000:])[:, 1:]
     assert found["grid"] == pytest.approx(np.sqrt((difference**2).mean()))

@@ -19,6 +19,7 @@ from qff.randomness import generator
 
 UNITS = "eV, eV/Ang"
 SPLITS = ("train", "validation", "test")
+INTERPOLATED = "interpolated"  # test frames between those of training, in tables of errors
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def split_frames(
             f"{', '.join(parts) or 'no parts'}"
         )
     drawn = np.array(parts.pop(config.part) if parts else range(len(frames)), int)
-    if taken := set(parts) & set(SPLITS):
+    if taken := set(parts) & {*SPLITS, INTERPOLATED}:
         raise DataError(f"{system}: a part of the set is called '{taken.pop()}', as one of the splits; rename it")
     needed = config.n_train + config.n_validation + 1
     if len(drawn) < needed:

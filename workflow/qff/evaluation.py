@@ -7,9 +7,23 @@ import pandas as pd
 
 from qff.data import LabelledFrames
 from qff.models.potential import Potential
+from qff.systems import System
 from qff.units import EV_IN_MEV
 
 BOOTSTRAP_SAMPLES = 2000
+
+
+def interpolated(system: System, frames: LabelledFrames, split: dict[str, list[int]]) -> list[int]:
+    """Test frames none of whose internal coordinates leaves the range of the training frames.
+
+    Outside, a model extrapolates in at least one coordinate: a few such frames can make up most of an RMSE. None
+    without internal coordinates.
+    """
+    if not system.config.coordinates:
+        return []
+    train, test = (system.internal_coordinates(frames.positions[split[part]]) for part in ("train", "test"))
+    inside = ((test >= train.amin(0)) & (test <= train.amax(0))).all(1)
+    return np.asarray(split["test"])[inside.numpy()].tolist()
 
 
 def predictions(potential: Potential, frames: LabelledFrames, index: list[int]) -> pd.DataFrame:

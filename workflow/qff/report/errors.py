@@ -99,7 +99,7 @@ def other_sets_table(metrics: pd.DataFrame, labels: dict[str, str], source: str)
     parts = [part for part in dict.fromkeys(own.split) if part not in PARTS]
     models = _with_errors(own, labels) if parts else []
     rows = [[labels[m], *(median_range(pick(own, model=m, split=part)) for part in parts)] for m in models]
-    note = f"{MEDIAN} Frames that no training set holds; test: as above."
+    note = f"{MEDIAN} Frames that no training set holds; interpolated: test frames within the range of every coordinate of the training frames."
     return Table("Other test sets: energy RMSE (meV)", ["model", *parts], rows, source, note)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from qff.data import read_frames
-from qff.evaluation import bootstrap_interval, errors, predictions
+from qff.data import INTERPOLATED, read_frames
+from qff.evaluation import bootstrap_interval, errors, interpolated, predictions
 from qff.metrics import metric_rows, metric_table
 from qff.models import load
 from qff.provenance import write_csv
@@ -21,6 +21,8 @@ def evaluate_model(
 ) -> None:  # fmt: skip
     """Errors of every seed on every part of its split, parts of the set that are test sets of their own included.
 
+    Test frames between the training frames are one more such part.
+
     Bootstrap intervals over frames, and predictions, are those of the test set proper.
     """
     place, molecule = Context(**context), system_from(system, config)
@@ -32,7 +34,8 @@ def evaluate_model(
         potential = load(path)
         name = potential.model.name
         labels = {"system": system, "model": name, "n_train": len(splits[seed]["train"]), "seed": seed}
-        shown = {part: predictions(potential, frames, index) for part, index in splits[seed].items()}
+        parts = splits[seed] | {INTERPOLATED: interpolated(molecule, frames, splits[seed])}
+        shown = {part: predictions(potential, frames, index) for part, index in parts.items() if index}
         found = {part: errors(table, frames.symbols) for part, table in shown.items()}
         for part, values in found.items():
             rows += metric_rows(values, **labels, split=part)
