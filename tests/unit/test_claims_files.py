@@ -115,6 +115,7 @@ MOLECULES = {
     "surviving_fraction",
     "path_barrier_error",
     "path_rmse",
+    "inversion_rate",
     *(f"vdos_peak_deviation_{k}" for k in (1, 2, 3)),
 }
 
@@ -178,7 +179,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
                 assert m.split in {"test", INTERPOLATED}, name
             else:
                 assert (m.quantity in simulated, m.variant) == (True, ""), name
-                assert {m.model, m.against} <= {None, *config.dynamics.models}, name
+                assert {m.model, m.against} <= {None, "reference", *config.dynamics.models}, name
             if claim.system in set(published.system) and {m.model, m.against} <= {None, *published.model}:
                 assert measure_estimate(published, claim.system, m)[0], f"{name}: {m.label}"
 
@@ -194,7 +195,7 @@ def test_the_claims_on_circuits_refer_to_what_is_measured(study):
             assert m.variant in depths, name
     own = [c for k, c in claims.items() if k.startswith("study.") and not k.startswith(ELSEWHERE)]
     family = [m for c in own for m in c.measures]
-    assert len(family) == 16
+    assert len(family) == 22
     assert {m.family for m in family} == {"quantum_part"}
 
 
