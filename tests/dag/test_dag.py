@@ -206,6 +206,7 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
         ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
         ("hybrid_ethane", []),
         ("ablations", []),
+        ("h3o_optimisers", []),
     ],
 )
 def test_every_overlay_is_a_study(tmp_path, overlay, files):

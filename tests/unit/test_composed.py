@@ -84,14 +84,21 @@ def test_noise_of_no_strength_changes_nothing(study, name):
     options = QuantumConfig(noise={"two_qubit": [0.0, 1e-3], "readout": [0.0, 0.01], "t1_us": [1e12]})
     model = potential(study, MODELS[name][0], **MODELS[name][1])
     found = noise_errors(model, POSITIONS, options.noise, 0, options)
-    assert len(found) == 6
+    assert len(found) == 6 + 3 + 8  # readout errors divided out; gates, relaxation and device extrapolated twice
     for variant, values in found.items():
-        energy, force = (values[f"noise_error_{q}"][1] for q in ("energy", "force"))  # meV, eV/Å
-        if variant in ("gates_0_none", "readout_0_none", "relaxation_1e+12_none"):
-            assert max(energy, force) < 1e-6, variant
+        energy = values["noise_error_energy"][1]  # meV
+        if variant.startswith(("gates_0_", "readout_0_", "relaxation_1e+12_")) or variant == "readout_0.01_readout":
+            assert energy < 1e-6, variant
+            assert values.get("noise_error_force", ("", 0.0))[1] < 1e-6, variant
         else:
-            assert energy > 1, variant
-            assert force > 1e-4, variant
+            assert energy > 0.01, variant
+        if variant.endswith("_none"):
+            assert values["noise_error_force"][1] > 1e-4 or "_0_" in variant or "1e+12" in variant
+    for kind in ("gates_0.001", "device_1"):
+        none, linear, richardson = (
+            found[f"{kind}_{k}"]["noise_error_energy"][1] for k in ("none", "linear", "richardson")
+        )
+        assert richardson < linear < none, kind
 
 
 def test_other_models_are_refused(study):
@@ -130,4 +137,4 @@ def test_the_stage_measures_a_model(study, tmp_path):
     assert reached == pytest.approx(0.05, rel=0.02)
     assert of["noise_error_force", "device_1_none"] > of["noise_error_force", "gates_0.001_none"] > 0
     found = hardware_tables(table, ["mine"], {"mine": "mine"}, pd.read_csv(tmp_path / "timing.csv"), "metrics.csv")
-    assert [len(t.rows) for t in found] == [3, 9, 4, 2, 0, 0, 0]
+    assert [len(t.rows) for t in found] == [3, 9, 4 + 2 + 6, 2, 0, 0, 0]

@@ -218,13 +218,13 @@ def test_config_changes_name_the_key():
 def test_the_capacity_table_is_at_the_number_of_training_frames():
     rows = []
     for n, value in ((80, 0.5), (300, 0.9)):
-        found = {"normalised_effective_dimension": ("1", value)}
+        found = {"normalised_effective_dimension": ("1", value), "effective_dimension": ("1", 50 * value)}
         rows += metric_rows(found, system="lih", model="qnn", variant="gaussian_unit", n_train=n, seed=0)
     rows += metric_rows({"fisher_rank": ("1", 48)}, system="lih", model="qnn", n_train=80, seed=0)
     rows += metric_rows({"dead_parameters": ("1", 2)}, system="lih", model="qnn", n_train=80, seed=0)
     rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model="qnn")
     found = capacity_table(metric_table(rows), LABELS, {"unit": "unit box"}, ["gaussian"], "here")
-    assert found.rows == [["QNN", "gaussian", "50", "0.500", "48", "2"]]
+    assert found.rows == [["QNN", "gaussian", "50", "0.500", "25.0", "48", "2"]]
 
 
 def test_the_answer_counts_and_gives_reasons(results):

@@ -42,6 +42,7 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `rmd17_ethanol.yaml` | a slice of it: our QNN and its twin on ethanol |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `hybrid_ethane.yaml` | the architecture draft on ethane, whose frozen labels (MP2) are part of this repository |
+| `h3o_optimisers.yaml` | every optimiser and choice on H₃O⁺, which the study varies on H₂O |
 | `ablations.yaml` | equivariant and atomic QNNs of ethanol, the circuit on amplitudes and the hybrid, without their quantum part |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |
 | `models.yaml` | models: kind and settings for each system |

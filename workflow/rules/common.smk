@@ -34,7 +34,7 @@ TABLED = [
 # Its binding case, which is no system of the study.
 BOUND = {"dyad": "acetamide at the catalytic dyad"} if HYBRID_SYSTEMS and CONFIG.hybrid.binding else {}
 SEEDS = range(CONFIG.seeds)
-# Two atoms: a curve, with FCI beside it and dynamics on it.
+# Two atoms: a curve, with FCI beside it.
 SCANS = [name for name in CONFIG.systems if STUDY.systems[name].reference.scan]
 # Points of the learning curves, and the systems that have some.
 POINTS = STUDY.points
@@ -63,9 +63,12 @@ CHECKED = [
     and not (level.sampled and CONFIG.reference.mode == "recompute")
 ]
 
-# More atoms, at a level that can be computed: dynamics beside a fit to the labels.
-MOLECULES = [name for name in CONFIG.systems if STUDY.systems[name].reference.internal]
-SIMULATED = [*SCANS, *MOLECULES]
+# Dynamics, of systems with models that are asked for: on the curve of two atoms; of more, at a level that can be computed,
+# beside a fit to the labels.
+MOVING = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.dynamics.models)]
+DIATOMICS = [name for name in MOVING if STUDY.systems[name].reference.scan]
+MOLECULES = [name for name in MOVING if STUDY.systems[name].reference.internal]
+SIMULATED = [*DIATOMICS, *MOLECULES]
 # Systems whose QNNs are run with shots and noise.
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
 # Systems and models made of many circuits that are run with shots and noise.
@@ -285,7 +288,8 @@ def timed():
     hybrid = (
         [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
     )
-    return hybrid + of_materials("metrics.csv", ("cost",))
+    quantum = [f for f in measured_of(MEASURED, "timing.csv") if "/measured/" not in f]
+    return hybrid + quantum + of_materials("metrics.csv", ("cost",))
 
 
 def records_of(wildcards):

@@ -16,7 +16,7 @@ rule run_reference_dynamics:
     benchmark:
         f"{RESULTS}/benchmarks/run_reference_dynamics/{{system}}.tsv"
     wildcard_constraints:
-        system="|".join(SCANS) or "none",
+        system="|".join(DIATOMICS) or "none",
     conda:
         "../../envs/learning.yaml"
     params:
@@ -40,7 +40,7 @@ rule run_on_the_fly:
     benchmark:
         f"{RESULTS}/benchmarks/run_on_the_fly/{{system}}.tsv"
     wildcard_constraints:
-        system="|".join(SCANS) or "none",
+        system="|".join(DIATOMICS) or "none",
     conda:
         "../../envs/learning.yaml"
     params:
@@ -66,7 +66,7 @@ rule run_dynamics:
     benchmark:
         f"{RESULTS}/benchmarks/run_dynamics/{{system}}_{{model}}.tsv"
     wildcard_constraints:
-        system="|".join(SCANS) or "none",
+        system="|".join(DIATOMICS) or "none",
     conda:
         "../../envs/learning.yaml"
     params:

@@ -15,7 +15,7 @@ KINDS = {
     **dict.fromkeys(("effective_dimension", "fisher_spectrum", "capacity_and_error"), CORRELATED),
     "learning_curves": SCALED,
     "hardware": MEASURED,
-    "dynamics": SCANS,
+    "dynamics": DIATOMICS,
     "vibrations": MOLECULES,
     "materials": MATERIALS,
     "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],

@@ -67,7 +67,7 @@ class AerEngine:
         self._seed = np.random.SeedSequence(seed)
         self._template = Template(self.shifts)
         compiled = noise is not None or line
-        self._compiled = self._transpile(folded(self._template.circuit, folding), compiled, line)
+        self._compiled = self._transpile(self._template.circuit, compiled, line, folding)
         mixed = any(value for name, value in (noise or {}).items() if name != "readout")
         dense = mixed and circuit.n_qubits <= DENSE
         self._simulator = AerSimulator(
@@ -147,10 +147,18 @@ class AerEngine:
                 total[k] += sum(self._terms[t][1] * _parity(counts, self._terms[t][0]) for t in group)
         return np.broadcast_to(total, n)
 
-    def _transpile(self, circuit, compiled: bool, line: bool) -> list:
-        """One circuit with its exact value, or one per group of words with measurements."""
+    def _transpile(self, circuit, compiled: bool, line: bool, folding: int) -> list:
+        """One circuit with its exact value, or one per group of words with measurements.
+
+        Without measurements it is folded as it is compiled: with free angles the compiler takes long over a folded one.
+        """
         from qiskit import transpile
         from qiskit.quantum_info import SparsePauliOp
+
+        def inverse(what):
+            back = transpile(what.inverse(), basis_gates=BASIS_GATES, optimization_level=0)
+            back.global_phase = 0
+            return back
 
         def ready(what):
             if not compiled:
@@ -163,11 +171,13 @@ class AerEngine:
             return found
 
         if self.shots is not None:
-            return [ready(measured(circuit, [self._terms[t][0] for t in group])) for group in self._groups]
-        found = ready(circuit)
+            whole = folded(circuit, circuit.inverse(), folding)
+            return [ready(measured(whole, [self._terms[t][0] for t in group])) for group in self._groups]
+        once = ready(circuit)
+        found = folded(once, inverse(once) if compiled else once.inverse(), folding)
         terms = [(w, c * (1 - 2 * self._readout) ** (len(w) - w.count("I"))) for w, c in self._terms]
         operator = SparsePauliOp.from_list(terms)
-        operator = operator if found.layout is None else operator.apply_layout(found.layout)
+        operator = operator if once.layout is None else operator.apply_layout(once.layout)
         found.save_expectation_value(operator, found.qubits, label="value")
         return [found]
 

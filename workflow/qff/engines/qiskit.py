@@ -113,10 +113,10 @@ def measured(circuit, words: list[str]):
     return found
 
 
-def folded(circuit, factor: int):
-    """U (U† U)^k with 2 k + 1 = factor: the same unitary with the noise of ``factor`` circuits (Giurgica-Tiron et al.,
-    IEEE Int. Conf. Quantum Comput. Eng. 2020); barriers keep the transpiler from undoing it."""
-    found, back = circuit.copy(), circuit.inverse()
+def folded(circuit, back, factor: int):
+    """U (U† U)^k with 2 k + 1 = factor and ``back`` = U†: the same unitary with the noise of ``factor`` circuits
+    (Giurgica-Tiron et al., IEEE Int. Conf. Quantum Comput. Eng. 2020); barriers keep the transpiler from undoing it."""
+    found = circuit.copy()
     for _ in range(factor // 2):
         for part in (back, circuit):
             found.barrier()

@@ -61,7 +61,7 @@ def hardware_tables(
     """Cost, noise, size, dynamics and training of the QNNs of one system.
 
     Args:
-        times: columns model and force_call_ms, of the QNNs and their twin, on this machine.
+        times: tidy table with the time of a force call of the QNNs and their twin, on this machine.
     """  # fmt: skip
     found = []
     for model in models:
@@ -97,7 +97,7 @@ def _standard_errors(own: pd.DataFrame, name: str, source: str) -> Table:
 def _cost(own: pd.DataFrame, name: str, labels: dict[str, str], times: pd.DataFrame, source: str) -> Table:
     rows = [[label, median_range(pick(own, quantity=q))] for q, label in COST.items() if len(pick(own, quantity=q))]
     rows += [
-        [f"{labels.get(t.model, t.model)} on this machine: a force call (ms)", number(t.force_call_ms)]
+        [f"{labels.get(t.model, t.model)} on this machine: a force call (ms)", number(t.value)]
         for t in times.itertuples()
     ]
     note = (

@@ -30,12 +30,13 @@ def _models(metrics: pd.DataFrame, labels: dict[str, str], **where) -> list[str]
 def capacity_table(
     metrics: pd.DataFrame, labels: dict[str, str], boxes: dict[str, str], likelihoods: list[str], source: str
 ) -> Table:
-    """Normalised effective dimension at n = number of training frames, with what limits it.
+    """Effective dimension, normalised and absolute, at n = number of training frames, with what limits it.
 
     Args:
-        boxes: name of the box → its label.
+        boxes: name of the box → its label; absolute in the first one.
     """
     rows, quantity = [], "normalised_effective_dimension"
+    first, label = next(iter(boxes.items()))
     for model in _models(metrics, labels, quantity="fisher_rank"):
         of = {"model": model}
         n = metrics[(metrics.model == model) & (metrics.quantity == "fisher_rank")].n_train.iloc[0]
@@ -48,15 +49,18 @@ def capacity_table(
                     mean_interval(pick(metrics, quantity=quantity, variant=f"{likelihood}_{box}", n_train=n, **of))
                     for box in boxes
                 ),
+                mean_interval(
+                    pick(metrics, quantity="effective_dimension", variant=f"{likelihood}_{first}", n_train=n, **of)
+                ),
                 median_range(pick(metrics, quantity="fisher_rank", **of)),
                 median_range(pick(metrics, quantity="dead_parameters", **of)),
             ]
             for likelihood in likelihoods
         ]
-    header = ["model", "likelihood", "d", *(f"dₙ/d, {label}" for label in boxes.values())]
-    header += ["rank of F, first box", "parameters without effect"]
+    header = ["model", "likelihood", "d", *(f"dₙ/d, {box}" for box in boxes.values())]
+    header += [f"dₙ, {label}", "rank of F, first box", "parameters without effect"]
     note = "Mean over seeds, its 95 % interval below. Rank: largest numerical rank found."
-    return Table("Normalised effective dimension", header, rows, source, note)
+    return Table("Effective dimension", header, rows, source, note)
 
 
 def dynamics_tables(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> list[Table]:

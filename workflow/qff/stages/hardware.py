@@ -88,7 +88,7 @@ def measure_hardware(
             seed=str(seed),
         )
     times = {name: force_time(first, test), **{p.model.name: force_time(p, test) for p in map(load, twin_paths[:1])}}
-    write_csv(timing_path, pd.DataFrame({"model": list(times), "force_call_ms": list(times.values())}))
+    write_csv(timing_path, time_table(times, system))
     write_csv(shots_path, shots)
     write_csv(noise_path, noise)
     write_csv(metrics_path, metric_table(rows))
@@ -225,6 +225,15 @@ def circuit_sizes(sampler: ShotSampler, maps: dict[str, int]) -> dict[str, dict[
 def depth_of(sizes: dict[str, dict[str, int]]) -> int:
     """On the map that asks for most layers."""
     return max(size["depth"] for size in sizes.values())
+
+
+def time_table(times: dict[str, float], system: str) -> pd.DataFrame:
+    """Tidy table of numbers from the time (ms) of a force call of a model and, after it, of its twins."""
+    rows, first = [], next(iter(times))
+    for model, value in times.items():
+        variant = "" if model == first else f"beside_{first}"
+        rows += metric_rows({"force_call_time": ("ms", value)}, system=system, model=model, variant=variant)
+    return metric_table(rows)
 
 
 def force_time(potential: Potential, positions: np.ndarray) -> float:
