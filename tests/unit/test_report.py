@@ -224,7 +224,7 @@ def test_the_capacity_table_is_at_the_number_of_training_frames():
     rows += metric_rows({"dead_parameters": ("1", 2)}, system="lih", model="qnn", n_train=80, seed=0)
     rows += metric_rows({"n_parameters": ("1", 50)}, system="lih", model="qnn")
     found = capacity_table(metric_table(rows), LABELS, {"unit": "unit box"}, ["gaussian"], "here")
-    assert found.rows == [["QNN", "gaussian", "50", "0.500", "25.0", "48", "2"]]
+    assert found.rows == [["QNN", "gaussian", "50", "0.500", "25", "48", "2"]]
 
 
 def test_the_answer_counts_and_gives_reasons(results):
