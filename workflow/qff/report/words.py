@@ -33,7 +33,8 @@ def badge(verdict: str) -> str:
 
 def paper(source: str) -> str:
     """The paper of a claim, as its source names it first; questions and controls of our own go together."""
-    return OWN if "this study" in source else source.partition(",")[0].strip()
+    name = source.partition(",")[0].strip()
+    return OWN if "this study" in source else name[:1].upper() + name[1:]
 
 
 def decisive(rows: pd.DataFrame) -> pd.Series:
