@@ -35,8 +35,9 @@ fuzz: $(BIN)/.installed  ## property tests of configuration, loaders and claims,
 ui: $(BIN)/.installed  ## MLflow's pages on 127.0.0.1:5000
 	@for profile in $$(find results -mindepth 2 -maxdepth 2 -name invocations -printf '%h\n' 2>/dev/null); do \
 		$(BIN)/python -m qff.tracking sync $$profile; done
-	@echo 'MLflow: http://127.0.0.1:5000/#/experiments?workflowType=machine_learning   (Ctrl-C ends it)'
-	@$(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///results/mlflow.db} --host 127.0.0.1
+	@echo 'MLflow: http://127.0.0.1:5000 (Ctrl-C ends it). Choose "Model training" at its upper left: its other pages hide the runs.'
+	@# Its job queues, seven processes, serve nothing of a study.
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///results/mlflow.db} --host 127.0.0.1
 
 follow: $(BIN)/.installed  ## loss curves of a running study grow in MLflow (PROFILE=study)
 	$(BIN)/python -m qff.tracking follow results/$(or $(PROFILE),study)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from dry_runs import ROOT, edited, fresh, place, rules, snakemake
 from qff.digest import closure
 
@@ -44,6 +45,14 @@ def test_dry_run_imports_nothing_heavy(tmp_path):
         (trap / f"{name}.py").write_text(f"raise SystemExit('a dry run imports {name}')\n")
     done = fresh(tmp_path / "study", PYTHONPATH=str(trap))
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_figures_share_jobs_of_a_cluster_and_its_profile_names_rules():
+    """A job of Slurm costs more than a figure does; a name that no rule has would go unnoticed."""
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    names = {name for _, name, _ in rules()}
+    assert {name for name in names if name.startswith("plot_")} <= profile["groups"].keys()
+    assert profile["groups"].keys() | profile["set-resources"].keys() <= names
 
 
 SHARED = {  # rules whose work is that of another, on other files

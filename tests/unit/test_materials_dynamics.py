@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase import Atoms
 from ase.data import chemical_symbols
 from lithium_chloride import DESCRIPTOR, labelled, rattled, some_potential
+from qff.figures.materials import materials_figure
 from qff.materials.calculator import MaterialCalculator
 from qff.materials.cost import exponent, measure
 from qff.materials.dynamics import Criterion, Run, simulate
@@ -145,3 +147,21 @@ def test_cost_is_measured_and_its_exponent_fitted(frames):
     assert exponent([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx((1.0, 1.0, 1.0))
     value, low, high = exponent([1, 10, 100], [2.0, 25.0, 200.0])
     assert low < value < high
+
+
+def test_a_temperature_has_one_colour_in_all_panels():
+    """Tables write it as 300, 300.0 or text, beside the word for the labelled frames."""
+    kelvin = ["300.0", "600.0", "reference"]
+    distributions = pd.concat(
+        pd.DataFrame({"pair": pair, "temperature_k": t, "start": 0, "r_ang": [1.0, 2.0], "g": [0.0, 1.0]})
+        for pair in ("Li-S", "Li-Li")
+        for t in kelvin
+    )
+    displacements = pd.concat(
+        pd.DataFrame({"temperature_k": t, "start": 0, "time_fs": [0.0, 1.0], "msd_ang2": [0.0, 1.0]})
+        for t in (600, 300)
+    )
+    first, _, last = materials_figure(distributions, displacements).axes
+    drawn = {line.get_label(): line.get_color() for line in first.lines}
+    assert [line.get_color() for line in last.lines] == [drawn["600 K"], drawn["300 K"]]
+    assert len(set(drawn.values())) == 3

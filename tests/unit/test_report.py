@@ -29,7 +29,7 @@ from qff.metrics import metric_rows, metric_table
 from qff.report.build import Study, build, cite
 from qff.report.errors import errors_table, how_trained, other_sets_table
 from qff.report.numbers import interval, median_range, number
-from qff.report.published import config_changes, differences, number_changes, read_numbers
+from qff.report.published import config_changes, differences, labels_of_materials, number_changes, read_numbers
 from qff.report.reference import reference_tables
 from qff.report.tables import capacity_table
 from qff.report.words import answer, decisive, paper
@@ -177,18 +177,56 @@ def test_changed_verdicts_and_outlying_numbers_are_flagged(published, tmp_path):
     assert all(row[1] == "qnn" and row[-1] == "no: outside" and row[-2] == "100" for row in rows)
 
 
-def test_an_untested_claim_shows_what_an_overlay_published(results, published, tmp_path):
-    claims = pd.read_csv(published / "claims.csv")
-    untested = claims.verdict == "not_tested"
-    assert claims[untested].claim_id.nunique() == 1
-    claims.loc[untested, ["measure_verdict", "verdict"]] = "inconclusive"
-    claims.loc[untested, ["ours", "ci_low", "ci_high"]] = 7.5, 6.0, 9.0
-    (published / "h2o_study").mkdir()
-    claims.to_csv(published / "h2o_study/claims.csv", index=False)
-    text = report_of(results, published)
-    assert text.count("Published run of config/h2o_study.yaml") == 1
-    assert "7.50 [6, 9]" in text
-    assert "Published run of" not in report_of(results, tmp_path / "none")
+def overlay_of(published: Path, claims: pd.DataFrame) -> Path:
+    """Record of an overlay that tests what the study leaves untested: its one claim on H2O."""
+    claims = claims[claims.verdict == "not_tested"].assign(measure_verdict="inconclusive", verdict="inconclusive")
+    claims = claims.assign(ours=7.5, ci_low=6.0, ci_high=9.0, n_seeds=2)
+    assert claims.claim_id.nunique() == 1
+    overlay = published / "ablations"
+    (overlay / "figures").mkdir(parents=True)
+    (overlay / "figures/errors_h2o.svg").write_text("<svg/>", encoding="utf-8")
+    claims.to_csv(overlay / "claims.csv", index=False)
+    return overlay
+
+
+def check_claim_of_overlay(html: str):
+    """The claim on H2O with the verdict of the overlay, its name, figure and command, wherever it is shown."""
+    row = re.search(r'<tr data-verdict="(\w+)"><th scope="row"><a href="#claim-kiss.h2o.energy">.*?</tr>', html)
+    assert row[1] == "inconclusive"
+    assert "7.50 [6, 9]" in row[0]
+    assert "published run of config/ablations.yaml" in row[0]
+    block = re.search(r'<tbody id="claim-kiss.h2o.energy">.*?</tbody>', html, re.DOTALL)[0]
+    assert "published run of config/ablations.yaml" in block
+    assert 'href="#fig-ablations-errors_h2o"' in block
+    assert html.count('id="fig-ablations-errors_h2o"') == 1
+    assert "snakemake --cores all --configfile config/ablations.yaml results/ablations/claims.csv" in block
+    assert "3 claims judged, with 2–3 independent repetitions" in html
+    assert "1 of them is judged by the published run of config/ablations.yaml" in html
+    assert "1 reproduced, 1 not reproduced, 1 inconclusive" in html
+
+
+def test_a_claim_that_the_run_leaves_untested_has_the_verdict_of_an_overlay(results, published, tmp_path):
+    overlay_of(published, pd.read_csv(results / "claims.csv"))
+    check_claim_of_overlay(report_of(results, published))
+    assert "published run of" not in report_of(results, tmp_path / "none")
+
+
+def test_a_claim_that_only_an_overlay_has_is_listed(results, published):
+    """A run with fewer claims than the study keeps to its own."""
+    claims = pd.read_csv(results / "claims.csv")
+    overlay_of(published, claims)
+    for folder in (results, published):
+        claims[claims.system == "lih"].to_csv(folder / "claims.csv", index=False)
+    check_claim_of_overlay(report_of(results, published))
+    claims[claims.claim_id == "kiss.lih.energy"].to_csv(results / "claims.csv", index=False)
+    html = report_of(results, published)
+    assert "1 claim judged" in html
+    assert "ablations" not in html
+
+
+def test_materials_of_overlays_have_their_labels(tmp_path):
+    (tmp_path / "config.yaml").write_text("materials: {sets: {lgps: {label: Li₁₀GeP₂S₁₂}}}", encoding="utf-8")
+    assert labels_of_materials([tmp_path, tmp_path / "none"]) == {"lgps": "Li₁₀GeP₂S₁₂"}
 
 
 def test_a_number_within_the_published_seeds_is_not_flagged(published, tmp_path):

@@ -13,6 +13,7 @@ from mirrored_study import INVOCATION, STEPS, report
 from qff import tracking
 from qff.errors import DataError
 from qff.provenance import write_json
+from qff.publish import STAGES
 
 
 def test_everything_in_a_record_arrives(mirrored):
@@ -22,7 +23,8 @@ def test_everything_in_a_record_arrives(mirrored):
     (run,) = mirrored.runs()
     content = json.loads((folder / "run.json").read_text())
     assert (run.info.run_name, run.info.status) == ("qnn-lih-s0", "FINISHED")
-    assert run.data.params == {"layers": "10", "bias": "false", "blocks": "[1, 2]"}
+    subject = {"system": "lih", "model": "qnn", "seed": "0"}  # a comparison of runs has params as axes, no tags
+    assert run.data.params == {"layers": "10", "bias": "false", "blocks": "[1, 2]", **subject}
     assert run.data.metrics["best_loss_ev2"] == 0.25
     assert "undefined" not in run.data.metrics
     assert run.data.metrics["seconds"] == content["seconds"]
@@ -86,6 +88,31 @@ def test_runs_are_tied_to_their_invocation(mirrored):
     for stage in ("train", "evaluate"):
         (run,) = mirrored.runs(stage)
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_runs_name_their_script(mirrored):
+    content = {"command": "/home/a/.snakemake/scripts/tmp_x1.train_model.py"}
+    run = {"params": {}, "tags": {}}
+    assert tracking.run_tags(content, run, {})["mlflow.source.name"] == "train_model.py"
+    assert tracking.run_tags({"command": "/a/bin/snakemake --cores 2"}, run, {})["mlflow.source.name"] == "snakemake"
+    assert "mlflow.source.name" not in tracking.run_tags({}, run, {})
+
+
+def test_a_comparison_opens_with_what_was_measured(mirrored):
+    """The page takes the first metric of a run, in the order in which they arrived."""
+    mirrored.evaluate()
+    mirrored.sync()
+    with sqlite3.connect(mirrored.uri.removeprefix("sqlite:///")) as connection:
+        names = [name for (name,) in connection.execute("select key from latest_metrics")]
+    assert names[0] == "energy_rmse_mev"
+    assert "seconds" in names
+
+
+def test_every_stage_is_described(mirrored):
+    mirrored.train()
+    mirrored.sync()
+    assert mirrored.client.get_experiment_by_name("qff/train").tags["mlflow.note.content"] == tracking.NOTES["train"]
+    assert tracking.NOTES.keys() == {tracking.INVOCATIONS, *STAGES}
 
 
 def test_experiments_are_of_the_training_kind(mirrored):

@@ -334,6 +334,13 @@ def combine(verdicts: list[str]) -> str:
     return "reproduced"
 
 
+def command(profile: str, folder: Path = Path("config")) -> str:
+    """What judges the claims of a run: the study's are the default, an overlay is the file of its profile's name."""
+    overlay = folder / f"{profile}.yaml"
+    chosen = f" --configfile {overlay.as_posix()}" if overlay.is_file() else ""
+    return f"snakemake --cores all{chosen} results/{profile}/claims.csv"
+
+
 def judge(
     claims: dict[str, Claim], metrics: pd.DataFrame, profile: str, stand_ins: dict[str, str] | None = None
 ) -> pd.DataFrame:
@@ -377,7 +384,7 @@ def judge(
                     "measure_verdict": verdict,
                     "verdict": overall,
                     "evidence": claim.evidence.replace(f"_{claim.system}", f"_{system}"),
-                    "command": f"snakemake --cores all results/{profile}/claims.csv",
+                    "command": command(profile),
                 }
             )
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -12,7 +12,7 @@ import pandas as pd
 from qff.command import reported
 from qff.errors import DataError
 from qff.provenance import write_text
-from qff.report.published import judged_by_overlays
+from qff.report.published import judged
 from qff.report.words import badge, counted, decisive, found
 
 BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
@@ -26,7 +26,7 @@ def block(claims_path: Path) -> str:
     """
     if not claims_path.is_file():
         return "There is no published record yet (`make study`, then `make publish`)."
-    groups = judged(claims_path)
+    groups = judged(pd.read_csv(claims_path), claims_path.parent, claims_path.parent)
     verdicts = counted([rows.verdict.iloc[0] for _, rows in groups])
     lines = [
         f"Verdicts on {len(groups)} claims: {verdicts}. The measure shown is the one that settles the claim, with its "
@@ -44,20 +44,6 @@ def block(claims_path: Path) -> str:
         cells = (row.system, row.statement, row.source, row.published, row.measure, found(row), row.rule)
         lines.append(f"| {' | '.join(_cell(c) for c in cells)} | {verdict}{overlay} |")
     return "\n".join(lines)
-
-
-def judged(claims_path: Path) -> list[tuple[Path, pd.DataFrame]]:
-    """Of every claim the folder of the record that judges it (the study's, else an overlay's) and its measures.
-
-    Claims on systems that the study does not have, and an overlay does, come last.
-    """
-    folder, found = claims_path.parent, []
-    overlays = judged_by_overlays(folder)
-    for claim, rows in pd.read_csv(claims_path).groupby("claim_id", sort=False):
-        overlay = overlays.pop(claim, None)
-        elsewhere = overlay and rows.verdict.iloc[0] == "not_tested"
-        found.append((folder / overlay[0], overlay[1]) if elsewhere else (folder, rows))
-    return found + [(folder / name, rows) for name, rows in overlays.values()]
 
 
 def _cell(text: str) -> str:

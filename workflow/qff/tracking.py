@@ -14,6 +14,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -36,6 +37,22 @@ RUN_KEY = "study.run_key"
 CLAIMS = Path("config/claims.yaml")
 SUBJECT = ("system", "model", "n_train", "seed")  # what a run is about, told by its tags or its params
 LARGEST_TAG = 5000  # characters
+TEMPORARY = re.compile(r"^tmp\w+\.")  # before the name of a script that Snakemake runs
+NOTES = {
+    "invocations": "one run for every start of Snakemake; its settings are the params, all other runs are its children",
+    "reference": "labels of a system, frozen or computed, and their checks",
+    "data": "splits of a system into training, validation and test frames",
+    "train": "one run for every model and seed: loss curves, the model itself",
+    "evaluate": "errors of every trained model and seed on training, validation and test frames",
+    "capacity": "effective dimension and Fisher spectrum of every model and seed",
+    "scaling": "one run for every point of a learning curve",
+    "transfer": "models trained on small molecules, tested on larger ones",
+    "dynamics": "molecular dynamics of every model and seed, and of the reference",
+    "quantum": "shots, noise and cost on a quantum computer",
+    "hybrid": "the draft's architecture: VQE along bonds, table 1, interaction energies",
+    "materials": "fits of periodic cells, and their dynamics",
+    "claims": "one run for every claim: its statement, rules and verdict",
+}
 STATUS = {"success": "FINISHED", "failed": "FAILED", "running": "RUNNING", "killed": "KILLED"}
 LOCK_SECONDS = 600
 ENVIRONMENT = {
@@ -226,7 +243,8 @@ class Store:
 
         folder = (self.artifacts / stage).as_uri() if self.artifacts else None
         try:
-            self.client.create_experiment(name, folder, EXPERIMENT_TAGS)
+            note = {"mlflow.note.content": NOTES[stage]} if stage in NOTES else {}
+            self.client.create_experiment(name, folder, EXPERIMENT_TAGS | note)
         except MlflowException:
             if self.client.get_experiment_by_name(name) is None:
                 raise
@@ -248,12 +266,16 @@ class Store:
         points = [(step, name, value) for step, name, value in points if step > last.get(name, -1)]
         if not record.running:
             usage = {name: content.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mib")}
-            points += [(0, name, value) for name, value in (usage | run["metrics"]).items() if value is not None]
+            # What was measured comes first: a comparison of runs opens with the first metric, and usage is no finding.
+            measured = run["metrics"] | {name: value for name, value in usage.items() if name not in run["metrics"]}
+            points += [(0, name, value) for name, value in measured.items() if value is not None]
         invocation = f"{content['profile']}/{INVOCATIONS}/{content.get('invocation')}"
         parent = self.experiment(INVOCATIONS)[1].get(invocation)
         tags = run_tags(content, run, self.claims) | {"mlflow.parentRunId": parent and parent.info.run_id}
         metrics = [self.entities.Metric(name, float(value), time_ms, step) for step, name, value in points]
-        params = [self.entities.Param(name, value) for name, value in _flat(run["params"])]
+        # Tags cannot be axes of a comparison of runs, params can.
+        told = {name: value for name, value in subject(run).items() if value is not None}
+        params = [self.entities.Param(name, value) for name, value in _flat(told | run["params"])]
         tags = [self.entities.RunTag(name, str(value)) for name, value in tags.items() if value is not None]
         client.log_batch(run_id, metrics, params, tags)  # in as many batches as MLflow needs
         if not record.running:
@@ -281,11 +303,18 @@ class Store:
 def run_tags(content: dict, run: dict, claims: dict[tuple[str, str], list[str]]) -> dict:
     """What a run is found by: its subject, the claims that rest on it, and where it comes from."""
     git, study = content.get("git") or {}, ("profile", "stage", "invocation", "code_digest")
-    subject = {name: run["params"].get(name) for name in SUBJECT} | run["tags"]
-    about = claims.get((subject.get("system"), subject.get("model")))
-    tags = subject | {f"study.{name}": content.get(name) for name in study}
+    told = subject(run)
+    about = claims.get((told.get("system"), told.get("model")))
+    tags = run["tags"] | told | {f"study.{name}": content.get(name) for name in study}
     tags |= {"study.git_dirty": git.get("dirty"), "mlflow.source.git.commit": git.get("commit")}
+    if script := TEMPORARY.sub("", PurePath(content.get("command", "").partition(" ")[0]).name):
+        tags |= {"mlflow.source.name": script, "mlflow.source.type": "LOCAL"}
     return tags | {"claims": about and ", ".join(about)[:LARGEST_TAG]}
+
+
+def subject(run: dict) -> dict:
+    """System, model, number of training frames and seed of a run, None where it has none."""
+    return {name: run["tags"].get(name, run["params"].get(name)) for name in SUBJECT}
 
 
 def _flat(params: dict, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,7 +9,12 @@ TRACKED = [
         "docs/choices.md",
         "docs/experience.md",
         *(f"results/published/{name}" for name in ("claims.csv", "metrics.csv", "config.yaml")),
-        *sorted(str(path) for path in Path("results/published").glob("*/claims.csv")),
+        # Of overlays: what judges claims that the study leaves untested, and the figures of it.
+        *(
+            str(path)
+            for name in ("claims.csv", "config.yaml", "figures/*.svg")
+            for path in sorted(Path("results/published").glob(f"*/{name}"))
+        ),
     )
     if Path(path).is_file()
 ]

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from qff.figures import style
 from qff.units import EV_IN_MEV
 
 ENERGY, FORCE = style.PALETTE[0], style.PALETTE[2]
-THERMOSTATS = {"nve": "none", "langevin": "Langevin", "absorbing": "Langevin, absorbs"}
+THERMOSTATS = {"nve": ("no thermostat", "-"), "langevin": ("Langevin", "--"), "absorbing": ("Langevin, absorbs", ":")}
 MITIGATIONS = {"none": "no mitigation", "linear": "linear", "richardson": "Richardson"}
 
 
@@ -24,7 +25,7 @@ def hardware_figure(
         shots, noise: tables of :mod:`qff.stages.hardware`. temperature, gradients: of :mod:`qff.stages.measured`.
         settings: ``quantum`` of the configuration.
     """
-    figure, axes = style.canvas([["shots", "noise"], ["temperature", "gradients"]], 7.0)
+    figure, axes = style.canvas([["shots", "noise"], ["temperature", "gradients"]], 7.6)
     _shots(axes["shots"], shots, settings)
     _noise(axes["noise"], noise)
     _temperature(axes["temperature"], temperature, settings)
@@ -72,12 +73,21 @@ def _temperature(axis: Axes, table: pd.DataFrame, settings: dict) -> None:
     for (kind, count), own in table.groupby([kinds[0], kinds[1]], sort=False):
         axis.plot(
             own.time_fs, own.temperature_k, color=style.PALETTE[shots.index(count) % len(style.PALETTE)],
-            linestyle={"nve": "-", "langevin": "--", "absorbing": ":"}[kind],
-            label=f"{count} shots, {THERMOSTATS[kind]}" if count != "exact" else f"exact, {THERMOSTATS[kind]}",
+            linestyle=THERMOSTATS[kind][1],
         )  # fmt: skip
     axis.axhline(settings["dynamics"]["temperature_k"], color=style.REFERENCE_COLOUR, linewidth=0.8)
     axis.set(yscale="log", xlabel="time (fs)", ylabel="kinetic temperature (K)")
-    axis.legend(fontsize=6)
+    # Colour tells shots, dash the thermostat: fewer entries than curves, below the panel where they hide none.
+    handles = [
+        Line2D([], [], color=c, label=n if n == "exact" else f"{n} shots")
+        for n, c in zip(shots, style.PALETTE, strict=False)
+    ]
+    handles += [
+        Line2D([], [], color=style.REFERENCE_COLOUR, linestyle=line, label=label)
+        for kind, (label, line) in THERMOSTATS.items()
+        if kind in set(kinds[0])
+    ]
+    axis.legend(handles=handles, ncols=2, fontsize=8, loc="upper center", bbox_to_anchor=(0.45, -0.2))
 
 
 def _gradients(axis: Axes, table: pd.DataFrame) -> None:

@@ -30,25 +30,27 @@ def materials_figure(distributions: pd.DataFrame, displacements: pd.DataFrame) -
     return figure
 
 
-def _colours(*tables: pd.DataFrame) -> dict[str, str]:
+def _colours(*tables: pd.DataFrame) -> dict[float, str]:
     """Colour of every temperature, coldest first."""
-    known = {str(t) for table in tables for t in table.temperature_k} - {REFERENCE}
-    return dict(zip(sorted(known, key=float), style.PALETTE, strict=False))
+    known = {float(t) for table in tables for t in table.temperature_k if str(t) != REFERENCE}
+    return dict(zip(sorted(known), style.PALETTE, strict=False))
 
 
-def _distribution(axis: Axes, table: pd.DataFrame, pair: str, colours: dict[str, str]) -> None:
-    kinds = table.temperature_k.astype(str)
-    labelled = table[kinds == REFERENCE]
+def _distribution(axis: Axes, table: pd.DataFrame, pair: str, colours: dict[float, str]) -> None:
+    labelled = table[table.temperature_k.astype(str) == REFERENCE]
+    kelvin = pd.to_numeric(table.temperature_k, errors="coerce")
     axis.plot(labelled.r_ang, labelled.g, color=style.REFERENCE_COLOUR, linewidth=1, label="labelled frames")
     for temperature, colour in colours.items():
-        mean = table[kinds == temperature].groupby("r_ang").g.mean()
+        mean = table[kelvin == temperature].groupby("r_ang").g.mean()
         if len(mean):
-            axis.plot(mean.index, mean, color=colour, label=f"{float(temperature):g} K")
+            axis.plot(mean.index, mean, color=colour, label=f"{temperature:g} K")
     axis.set(xlabel="r (Å)", ylabel="g(r)", title=pair.replace("-", "–"))
 
 
-def _displacement(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
+def _displacement(axis: Axes, table: pd.DataFrame, colours: dict[float, str]) -> None:
     """Every run by itself: they end at different times."""
     for (temperature, _), run in table.groupby(["temperature_k", "start"], sort=False):
-        axis.plot(run.time_fs / 1000, run.msd_ang2, color=colours[str(temperature)], linewidth=0.9)
-    axis.set(xlabel="time (ps)", ylabel="displacement² (Å²)", title="mean-squared displacement, mobile element")
+        axis.plot(run.time_fs / 1000, run.msd_ang2, color=colours[float(temperature)], linewidth=0.9)
+    axis.set(
+        xlabel="time (ps)", ylabel="displacement² (Å²)", title="mean-squared displacement\nof the mobile element"
+    )

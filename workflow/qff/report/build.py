@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jinja2
@@ -12,11 +12,12 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from qff.claims import command
 from qff.errors import DataError
 from qff.report import interactive, sections, words
 from qff.report.numbers import interval, number, unit_label
 from qff.report.provenance import commits, provenance_tables, read_invocations, read_records
-from qff.report.published import differences, judged_by_overlays, judged_numbers, read_numbers
+from qff.report.published import differences, judged, judged_numbers, labels_of_materials, read_numbers
 
 HERE = Path(__file__).parent
 DOI = re.compile(r"(10\.\d{4,9}/[\w.()/:-]*\w)")
@@ -59,17 +60,23 @@ def build(
         raise DataError(f"{results}: no complete study ({error}); run it first (make study)") from error
     records = read_records(results)
     figures = sections.figures(study, results / "figures")
-    names, overlays = {f.name for f in figures}, judged_by_overlays(published)
-    judged = [_claim(rows, names, overlays) for _, rows in claims.groupby("claim_id", sort=False)]
+    found = judged(claims, results, published)
+    overlays = [(record, rows) for record, rows in found if record != results]
+    study = replace(study, judged=labels_of_materials(record for record, _ in overlays) | study.judged)
+    others = sections.section_of_records(study, overlays)
+    names = {f.name for part in others.parts for f in part.figures} | {f.name for f in figures}
+    listed = [_claim(rows, names, record if record != results else None) for record, rows in found]
+    claimed = pd.concat([rows for _, rows in found]) if found else claims
     return render(
         study=study,
-        answer=words.answer(claims),
-        claims=judged,
-        papers=_papers(judged),
-        by_system=words.held_by_system(claims, study.judged),
+        answer=words.answer(claimed),
+        elsewhere=words.judged_elsewhere([record.name for record, _ in overlays]),
+        claims=listed,
+        papers=_papers(listed),
+        by_system=words.held_by_system(claimed, study.judged),
         data=interactive.data(study, results, metrics),
         meanings=[(v, words.badge(v), meaning) for v, meaning in words.MEANINGS.items()],
-        sections=sections.sections(study, results, numbers, records, figures),
+        sections=[*sections.sections(study, results, numbers, records, figures), others],
         differences=differences(published, claims, metrics, study.config),
         choices=_markdown(choices),
         experience=_markdown(experience),
@@ -99,18 +106,19 @@ def cite(text: str) -> Markup:
     return Markup("").join(Markup(link).format(p) if i % 2 else p for i, p in enumerate(pieces))
 
 
-def _claim(rows: pd.DataFrame, figures: set[str], overlays: dict[str, tuple[str, pd.DataFrame]]) -> dict:
-    """A claim and its measures, ready for the table; one that this run leaves untested with what an overlay published."""
+def _claim(rows: pd.DataFrame, figures: set[str], record: Path | None = None) -> dict:
+    """A claim and its measures, ready for the table; ``record``: of the overlay that judges it, if not this run does."""
     first, settling = rows.iloc[0], words.decisive(rows)
-    overlay = overlays.get(first.claim_id) if first.verdict == "not_tested" else None
+    figure = sections.picture_name(first.evidence, record)
     return {
-        **first[["claim_id", "source", "statement", "system", "published", "command", "verdict"]],
+        **first[["claim_id", "source", "statement", "system", "published", "verdict"]],
+        "command": command(record.name) if record else first.command,
         "paper": words.paper(first.source),
         "measure": settling.measure,
         "found": words.found(settling),
         "badge": words.badge(first.verdict),
-        "elsewhere": words.elsewhere(*overlay) if overlay else "",
-        "figure": first.evidence if first.evidence in figures else None,
+        "elsewhere": words.elsewhere(record.name) if record else "",
+        "figure": figure if figure in figures else None,
         "measures": [
             {
                 "label": m.measure,

@@ -130,12 +130,12 @@ def _cost(metrics: pd.DataFrame, source: str) -> Table:
         for variant in dict.fromkeys(sizes.variant)
     ]
     laws = metrics[(metrics.variant == "") & (metrics.model == "amplitude_hybrid")]
-    note = "".join(
-        f"{words} {number(pick(laws, quantity=q).iloc[0])}. "
+    note = " ".join(
+        f"{words} {number(pick(laws, quantity=q).iloc[0])}."
         for q, words in (
-            ("cost_exponent", "Exponent of energies and forces"),
-            ("cost_exponent_with_search", "with the search for neighbours"),
-            ("memory_exponent", "of memory"),
+            ("cost_exponent", "Exponent of time in atoms:"),
+            ("cost_exponent_with_search", "With the search for neighbours:"),
+            ("memory_exponent", "Exponent of memory:"),
             ("atoms_in_8_gib", "Atoms that 8 GiB hold:"),
         )
         if len(pick(laws, quantity=q))

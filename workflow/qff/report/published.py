@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,13 +43,38 @@ def judged_numbers(folder: Path) -> pd.DataFrame:
     return pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
 
 
-def judged_by_overlays(published: Path) -> dict[str, tuple[str, pd.DataFrame]]:
-    """Claims that the record of an overlay judges: its name and the claim's measures, of the first record that does."""
-    found: dict[str, tuple[str, pd.DataFrame]] = {}
+def judged(claims: pd.DataFrame, folder: Path, published: Path) -> list[tuple[Path, pd.DataFrame]]:
+    """Of every claim the folder of the run that judges it, and its measures.
+
+    That is ``folder``, whose claims these are, or the record of an overlay below ``published`` if only that tests the
+    claim. Claims that overlays alone have, on systems of their own, come last; a run that has fewer claims than the
+    published study does without them.
+    """
+    overlays, found = _judged_by_overlays(published), []
+    for claim, rows in claims.groupby("claim_id", sort=False):
+        overlay = overlays.pop(claim, None)
+        found.append(overlay if overlay and rows.verdict.iloc[0] == "not_tested" else (folder, rows))
+    study = published / "claims.csv"
+    whole = not study.is_file() or set(pd.read_csv(study).claim_id) <= set(claims.claim_id)
+    return found + list(overlays.values()) if whole else found
+
+
+def _judged_by_overlays(published: Path) -> dict[str, tuple[Path, pd.DataFrame]]:
+    """Claims that the record of an overlay tests: its folder and the claim's measures, of the first record that does."""
+    found: dict[str, tuple[Path, pd.DataFrame]] = {}
     for path in sorted(published.glob("*/claims.csv")):
         table = pd.read_csv(path)
         for claim, rows in table[table.verdict != "not_tested"].groupby("claim_id", sort=False):
-            found.setdefault(claim, (path.parent.name, rows))
+            found.setdefault(claim, (path.parent, rows))
+    return found
+
+
+def labels_of_materials(records: Iterable[Path]) -> dict[str, str]:
+    """Labels of the sets of materials of these records: overlays may have sets that the study knows nothing of."""
+    found = {}
+    for path in (record / "config.yaml" for record in records):
+        sets = read_yaml(path).get("materials", {}).get("sets", {}) if path.is_file() else {}
+        found |= {name: entry["label"] for name, entry in sets.items()}
     return found
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from qff.claims import command
 from qff.figures.capacity import LOCAL, UNIFORM, box_label
 from qff.report import errors, hardware, materials, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
@@ -164,17 +165,54 @@ class Section:
 def figures(study: Study, folder: Path) -> list[Figure]:
     """Figures that exist, by kind and system."""
     found = []
-    for kind, (title, alt, source) in KINDS.items():
+    for kind, (*_, source) in KINDS.items():
         for system, label in study.systems.items():
             path = folder / f"{kind}_{system}.svg"
             if path.is_file():
-                found.append(
-                    Figure(
-                        path.stem, kind, system, f"{title}, {label}", alt.format(label=label), study.captions.get(kind, ""),
-                        f"{folder.parent.as_posix()}/{source.format(system=system)}", path,
-                    )
-                )  # fmt: skip
+                numbers = f"{folder.parent.as_posix()}/{source.format(system=system)}"
+                found.append(_picture(study, kind, system, label, path, numbers))
     return found
+
+
+def _picture(
+    study: Study, kind: str, system: str, label: str, path: Path, source: str, record: Path | None = None
+) -> Figure:
+    title, alt, _ = KINDS[kind]
+    return Figure(
+        picture_name(path.stem, record), kind, system, f"{title}, {label}", alt.format(label=label),
+        study.captions.get(kind, ""), source, path,
+    )  # fmt: skip
+
+
+def picture_name(stem: str, record: Path | None = None) -> str:
+    """Name of a picture in the page: two records may have pictures of the same name."""
+    return f"{record.name}-{stem}" if record else stem
+
+
+def section_of_records(study: Study, claims: list[tuple[Path, pd.DataFrame]]) -> Section:
+    """Figures that claims rest on which other published runs judge: pairs of a record and the measures of a claim."""
+    parts = []
+    for record in dict.fromkeys(record for record, _ in claims):
+        first = [rows.iloc[0] for folder, rows in claims if folder == record]
+        wanted = {row.evidence: (row.evidence.removesuffix(f"_{row.system}"), row.system) for row in first}
+        pictures = [
+            _picture(
+                study,
+                kind,
+                system,
+                study.judged.get(system, system),
+                path,
+                f"{record.as_posix()}/metrics.csv",
+                record,
+            )
+            for path, (kind, system) in ((record / f"figures/{stem}.svg", w) for stem, w in wanted.items())
+            if kind in KINDS and path.is_file()
+        ]
+        said = [
+            f"Judges {len(first)} of the claims above. Its record is {record.as_posix()}/; {command(record.name)} runs it again."
+        ]
+        parts.append(Part(f"config/{record.name}.yaml", said, pictures))
+    return Section("records", "Other published runs", parts)
 
 
 def sections(

@@ -33,7 +33,8 @@ def badge(verdict: str) -> str:
 
 def paper(source: str) -> str:
     """The paper of a claim, as its source names it first; questions and controls of our own go together."""
-    return OWN if "this study" in source else source.partition(",")[0].strip()
+    name = source.partition(",")[0].strip()
+    return OWN if "this study" in source else name[:1].upper() + name[1:]
 
 
 def decisive(rows: pd.DataFrame) -> pd.Series:
@@ -52,10 +53,18 @@ def found(row: pd.Series) -> str:
     return with_unit(f"{number(row.ours)} {interval(row.ci_low, row.ci_high)}", row.unit)
 
 
-def elsewhere(overlay: str, rows: pd.DataFrame) -> str:
-    """What the published record of an overlay found on a claim."""
-    row = decisive(rows)
-    return f"Published run of config/{overlay}.yaml: {row.measure}: {found(row)} {badge(row.verdict)}"
+def elsewhere(record: str) -> str:
+    """Which run judges a claim, if not that of the report: the published one of an overlay."""
+    return f"published run of config/{record}.yaml"
+
+
+def judged_elsewhere(records: list[str]) -> str:
+    """How many claims, and whose records judge them; one name per claim, nothing if there is none."""
+    if not records:
+        return ""
+    names = [f"config/{name}.yaml" for name in dict.fromkeys(records)]
+    are, runs = "is" if len(records) == 1 else "are", "run" if len(names) == 1 else "runs"
+    return f"{len(records)} of them {are} judged by the published {runs} of {', '.join(names)} and marked."
 
 
 def counted(verdicts: list[str]) -> str:
@@ -73,11 +82,11 @@ def _reason(rows: pd.DataFrame) -> str:
 
 
 def held_by_system(claims: pd.DataFrame, labels: dict[str, str]) -> str:
-    """LiH 4 of 5, H₂O 3 of 12: how many of the tested claims hold, for each system that has some."""
+    """LiH 4 of 5; H₂O 3 of 12: how many of the tested claims hold, for each system that has some."""
     tested = claims[claims.verdict != "not_tested"]
     verdicts = tested.drop_duplicates("claim_id").groupby("system", sort=False).verdict
     counts = [(labels.get(system, system), int(found.isin(HOLDS).sum()), len(found)) for system, found in verdicts]
-    return ", ".join(f"{label} {held} of {total}" for label, held, total in counts)
+    return "; ".join(f"{label} {held} of {total}" for label, held, total in counts)
 
 
 def answer(claims: pd.DataFrame) -> list[str]:

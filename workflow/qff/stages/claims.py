@@ -9,7 +9,7 @@ import pandas as pd
 from qff.claims import judge, load_claims
 from qff.metrics import metric_table
 from qff.provenance import write_csv, write_json
-from qff.stages.common import Context, read_table
+from qff.stages.common import Context, flat, read_table
 
 
 def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
@@ -38,14 +38,18 @@ def judge_claims(
     write_json(json_path, table.to_dict("records"))
     record = place.record("claims", [claims_path, *sources])
     for claim, rows in table.groupby("claim_id", sort=False):
+        measured = {
+            f"measure_{i}_{row.quantity}": (row.unit, row.ours)
+            for i, row in enumerate(rows.itertuples())
+            if pd.notna(row.ours)
+        }
         record.add(
             claim,
             params={
-                "verdict": rows.verdict.iloc[0],
-                "published": rows.published.iloc[0],
-                "source": rows.source.iloc[0],
+                **rows.iloc[0][["verdict", "statement", "published", "source"]],
+                **{f"measure_{i}": f"{row.measure}: {row.rule}" for i, row in enumerate(rows.itertuples())},
             },
-            metrics={f"measure_{i}": v for i, v in enumerate(rows.ours) if pd.notna(v)},
+            metrics=flat(measured),
             artifacts=[Path(table_path).name],
             verdict=rows.verdict.iloc[0],
             system=rows.system.iloc[0],
