@@ -12,7 +12,7 @@ import pytest
 from mirrored_study import INVOCATION, STEPS, report
 from qff import tracking
 from qff.errors import DataError
-from qff.provenance import write_json
+from qff.provenance import RunRecord, write_json
 from qff.publish import STAGES
 
 
@@ -88,6 +88,20 @@ def test_runs_are_tied_to_their_invocation(mirrored):
     for stage in ("train", "evaluate"):
         (run,) = mirrored.runs(stage)
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_a_claim_shows_its_figure(mirrored):
+    """As far as the study has drawn it."""
+    record = RunRecord("claims", profile="smoke", code_digest="c0de", inputs=[])
+    for name in ("errors_lih", "errors_h2o"):
+        record.add(name, params={}, metrics={}, evidence=name)
+    record.write(mirrored.results / "run.json", [])
+    (mirrored.results / "figures").mkdir()
+    (mirrored.results / "figures/errors_lih.svg").write_text("<svg/>")
+    mirrored.sync()
+    for run in mirrored.runs("claims"):
+        artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
+        assert (artifacts / "figures/errors_lih.svg").is_file() == (run.info.run_name == "errors_lih")
 
 
 def test_runs_name_their_script(mirrored):

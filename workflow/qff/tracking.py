@@ -105,6 +105,11 @@ class Record:
             raise DataError(f"{self.path}: '{name}' does not exist; run its job again")
         return path
 
+    def figures(self, run: dict) -> list[str]:
+        """The figure that a claim rests on, if this study has drawn it: made after the record, so none of its artifacts."""
+        name = f"figures/{run['tags'].get('evidence')}.svg"
+        return [name] if (self.path.parent / name).is_file() else []
+
     def points(self, run: dict) -> list[tuple[int, str, float]]:
         """Series as (step, metric, value) without empty cells and a running job's half-written last row."""
         if not run["series"]:
@@ -257,7 +262,8 @@ class Store:
         found = runs.get(run["key"])
         if found and found.info.status in {"FINISHED", status} - {"RUNNING"}:
             return "present"
-        points, artifacts = record.points(run), {n: record.file(n) for n in run["artifacts"] if not record.running}
+        names = [] if record.running else [*run["artifacts"], *record.figures(run)]
+        points, artifacts = record.points(run), {name: record.file(name) for name in names}
         # Created together with its key, so that none can exist without.
         stored = found or client.create_run(experiment, record.start_ms, {RUN_KEY: run["key"]}, run["name"])
         runs[run["key"]] = stored

@@ -5,6 +5,12 @@ rule track_stage:
     """Send the records of a finished stage to MLflow; an unreachable store never fails the study."""
     input:
         records=records_of,
+        # Runs of claims show the figure that the claim rests on.
+        figures=lambda w: (
+            [f"{FIGURES}/{kind}_{s}.svg" for kind, systems in KINDS.items() for s in systems]
+            if w.stage == "claims"
+            else []
+        ),
     output:
         marker=f"{RESULTS}/tracking/{{stage}}.json",
     log:

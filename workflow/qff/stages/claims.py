@@ -53,5 +53,6 @@ def judge_claims(
             artifacts=[Path(table_path).name],
             verdict=rows.verdict.iloc[0],
             system=rows.system.iloc[0],
+            evidence=rows.evidence.iloc[0],
         )
     record.write(run_path, [table_path, json_path])
