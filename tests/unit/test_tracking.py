@@ -194,6 +194,18 @@ def test_partial_series_is_completed(mirrored):
     assert mirrored.steps(run, "validation_loss_ev2") == [step for step in STEPS if step % 20]
 
 
+def test_long_series_are_thinned(mirrored):
+    """A thousand rows leave about a hundred points, the last of them among these."""
+    folder = mirrored.train()
+    (series,) = {run["series"] for run in json.loads((folder / "run.json").read_text())["runs"]}
+    rows = "".join(f"{step},{1 / step}\n" for step in range(1, 1001))
+    (folder / series).write_text(f"step,train_loss_ev2\n{rows}", encoding="utf-8")
+    mirrored.sync()
+    steps = mirrored.steps(mirrored.runs()[0])
+    assert 90 <= len(steps) <= 2 * tracking.CURVE_POINTS
+    assert steps[-1] == 1000
+
+
 def test_deleted_database_is_filled_again(mirrored):
     mirrored.invocation(status="success", seconds=60.0)
     mirrored.train()

@@ -37,6 +37,7 @@ RUN_KEY = "study.run_key"
 CLAIMS = Path("config/claims.yaml")
 SUBJECT = ("system", "model", "n_train", "seed")  # what a run is about, told by its tags or its params
 LARGEST_TAG = 5000  # characters
+CURVE_POINTS = 100  # of a series that is longer, about
 TEMPORARY = re.compile(r"^tmp\w+\.")  # before the name of a script that Snakemake runs
 NOTES = {
     "invocations": "one run for every start of Snakemake; its settings are the params, all other runs are its children",
@@ -111,16 +112,22 @@ class Record:
         return [name] if (self.path.parent / name).is_file() else []
 
     def points(self, run: dict) -> list[tuple[int, str, float]]:
-        """Series as (step, metric, value) without empty cells and a running job's half-written last row."""
+        """Series as (step, metric, value) without empty cells and a running job's half-written last row.
+
+        Of long ones about ``CURVE_POINTS`` rows, the last one among them: a page shows no more, and a store with every row
+        of every seed takes minutes to write.
+        """
         if not run["series"]:
             return []
         path, points, number = self.file(run["series"]), [], 1
         try:
             text = path.read_text(encoding="utf-8")
             lines = text[: text.rfind("\n") + 1 if self.running else None].splitlines()
-            for number, row in enumerate(csv.DictReader(lines), start=2):  # noqa: B007
+            shown = max(1, len(lines) // CURVE_POINTS)
+            for number, row in enumerate(csv.DictReader(lines), start=2):
                 step = int(row.pop("step"))
-                points += [(step, name, float(cell)) for name, cell in row.items() if cell != ""]
+                if (len(lines) - number) % shown == 0:
+                    points += [(step, name, float(cell)) for name, cell in row.items() if cell != ""]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path}, line {number}: expected a column 'step' and numbers ({error})") from error
         return [point for point in points if math.isfinite(point[2])]

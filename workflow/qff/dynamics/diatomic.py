@@ -1,21 +1,16 @@
-"""NVE molecular dynamics of a diatomic with ASE's velocity Verlet, and what is read off a trajectory."""
+"""NVE molecular dynamics of a diatomic, and what is read off a trajectory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import ase
 import numpy as np
 import pandas as pd
-from ase import units as ase_units
-from ase.calculators.calculator import Calculator
-from ase.md.verlet import VelocityVerlet
 from scipy.optimize import brentq
 
-from qff.calculator import PotentialCalculator
 from qff.data import LabelledFrames
+from qff.dynamics.integrator import velocity_verlet
 from qff.errors import DataError, DomainError
-from qff.jobs import progress
 from qff.reference.frozen import scan_curve
 from qff.systems import System
 from qff.units import EV_IN_MEV, harmonic_wavenumber, wavenumber
@@ -36,11 +31,17 @@ class CurvePotential:
         self._curve, distances, _ = scan_curve(self.frames)
         self._range = distances.min(), distances.max()
 
+    def inside(self, positions) -> np.ndarray:
+        """Whether the distance of geometries (B, 2, 3) lies within the scan, (B,) of bool."""
+        low, high = self._range
+        r = np.linalg.norm(positions[:, 1] - positions[:, 0], axis=-1)
+        return (low <= r) & (r <= high)
+
     def energy_and_forces(self, positions):
         bond = positions[:, 1] - positions[:, 0]
         r = np.linalg.norm(bond, axis=-1)
         low, high = self._range
-        if ((r < low) | (r > high)).any():
+        if not self.inside(positions).all():
             raise DomainError(f"{self.system.name}: a distance leaves the reference scan {low}–{high} Å")
         pull = (-self._curve(r, 1) / r)[:, None] * bond
         return self._curve(r), np.stack([-pull, pull], 1)
@@ -76,34 +77,28 @@ def harmonic(potential, r: float, reduced_mass_amu: float, step: float = 1e-3) -
     return harmonic_wavenumber(curvature, reduced_mass_amu) if curvature > 0 else 0.0
 
 
-def trajectory(
-    calculator: Calculator, system: System, start_ang: float, time_step_fs: float, n_steps: int
-) -> pd.DataFrame:
-    """NVE trajectory from rest at a stretched bond.
+def trajectories(
+    potential, start_ang: float, time_step_fs: float, n_steps: int, members: int = 1
+) -> list[pd.DataFrame]:
+    """NVE trajectories from rest at a stretched bond, one for every member of an ensemble of potentials.
 
     Returns:
         columns time_fs, distance_ang, total_energy_ev; shorter than asked if the geometry leaves the bounds.
     """
-    atoms = ase.Atoms(system.symbols, [[0, 0, 0], [0, 0, start_ang]], masses=system.masses)
-    atoms.calc = calculator
-    rows = []
-
-    def observe(step: int) -> None:
-        rows.append((step * time_step_fs, atoms.get_distance(0, 1), atoms.get_total_energy()))
-
-    integrator = VelocityVerlet(atoms, time_step_fs * ase_units.fs)
-    try:
-        observe(0)
-        for step in progress(range(1, n_steps + 1), "dynamics"):
-            integrator.run(1)
-            observe(step)
-    except DomainError:
-        pass
-    return pd.DataFrame(rows, columns=["time_fs", "distance_ang", "total_energy_ev"])
-
-
-def potential_trajectory(potential, start_ang: float, time_step_fs: float, n_steps: int) -> pd.DataFrame:
-    return trajectory(PotentialCalculator(potential), potential.system, start_ang, time_step_fs, n_steps)
+    start = np.zeros((members, 2, 3))
+    start[:, 1, 2] = start_ang
+    path = velocity_verlet(potential, start, np.zeros_like(start), potential.system.masses, time_step_fs, n_steps)
+    distances = np.linalg.norm(path.positions[:, :, 1] - path.positions[:, :, 0], axis=-1)
+    return [
+        pd.DataFrame(
+            {
+                "time_fs": path.time_fs[:alive],
+                "distance_ang": distances[:alive, k],
+                "total_energy_ev": path.energies[:alive, k],
+            }
+        )
+        for k, alive in enumerate(path.n_alive)
+    ]
 
 
 def period(path: pd.DataFrame) -> float:

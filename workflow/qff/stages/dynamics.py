@@ -10,6 +10,7 @@ import pandas as pd
 from qff.config import DynamicsConfig, validate
 from qff.data import read_frames
 from qff.dynamics import diatomic
+from qff.dynamics.ensemble import PotentialEnsemble
 from qff.dynamics.on_the_fly import OnTheFlyPotential
 from qff.metrics import metric_rows, metric_table
 from qff.models import load
@@ -44,7 +45,7 @@ def run_reference_dynamics(
     options = validate(DynamicsConfig, settings, "dynamics")
     molecule, curve, minimum, start, mass = _reference(system, config, labels_path)
     steps = round(options.length_fs / options.time_step_fs)
-    path = diatomic.potential_trajectory(curve, start, options.time_step_fs, steps)
+    (path,) = diatomic.trajectories(curve, start, options.time_step_fs, steps)
     found = diatomic.observables(path, path, len(molecule.symbols))
     found = {k: v for k, v in found.items() if not k.startswith(("distance_rmse", "vibrational_frequency_dev"))}
     found["equilibrium_distance"] = ("Ang", minimum)
@@ -76,8 +77,8 @@ def run_on_the_fly(
     options = validate(DynamicsConfig, settings, "dynamics")
     molecule, curve, _, start, _ = _reference(system, config, labels_path)
     steps, time_step = options.on_the_fly_steps, options.on_the_fly_step_fs
-    direct = diatomic.potential_trajectory(OnTheFlyPotential(molecule), start, time_step, steps)
-    spline = diatomic.potential_trajectory(curve, start, time_step, steps)
+    (direct,) = diatomic.trajectories(OnTheFlyPotential(molecule), start, time_step, steps)
+    (spline,) = diatomic.trajectories(curve, start, time_step, steps)
     difference = np.abs(direct.distance_ang - spline.distance_ang)
     table = direct.assign(curve_distance_ang=spline.distance_ang)
     found = {
@@ -107,11 +108,11 @@ def run_dynamics(
     reference = read_table(reference_path)
     record = Context(**context).record("dynamics", [labels_path, reference_path, *model_paths], system=system)
     harmonic = diatomic.harmonic(curve, minimum, mass)
-    rows, paths = [], []
-    for seed, model_path in enumerate(model_paths):
-        potential = load(model_path)
+    ensemble = PotentialEnsemble([load(path) for path in model_paths])
+    paths = diatomic.trajectories(ensemble, start, options.time_step_fs, len(reference) - 1, len(model_paths))
+    rows = []
+    for seed, (potential, path) in enumerate(zip(ensemble.potentials, paths, strict=True)):
         name = potential.model.name
-        path = diatomic.potential_trajectory(potential, start, options.time_step_fs, len(reference) - 1)
         found = diatomic.observables(path, reference, len(molecule.symbols))
         scan = molecule.config.reference.scan
         distance = diatomic.equilibrium(potential, scan.minimum, scan.maximum)
@@ -119,7 +120,6 @@ def run_dynamics(
         found["harmonic_frequency"] = ("cm-1", diatomic.harmonic(potential, distance, mass))
         found["harmonic_frequency_deviation"] = ("%", 100 * abs(found["harmonic_frequency"][1] / harmonic - 1))
         rows += metric_rows(found, system=system, model=name, seed=seed)
-        paths.append(path.assign(seed=seed))
         record.add(
             f"{name}-{system}-s{seed}",
             params={
@@ -134,6 +134,6 @@ def run_dynamics(
             role=potential.model.role,
             seed=str(seed),
         )
-    write_csv(trajectory_path, pd.concat(paths, ignore_index=True))
+    write_csv(trajectory_path, pd.concat([path.assign(seed=k) for k, path in enumerate(paths)], ignore_index=True))
     write_csv(metrics_path, metric_table(rows))
     record.write(run_path, [trajectory_path, metrics_path])
