@@ -245,7 +245,7 @@ def test_every_role_has_its_figures(tmp_path):
     (tmp_path / "overlay.json").write_text(json.dumps(overlay))
     done = fresh(tmp_path, "--configfile", "overlay.json")
     assert done.returncode == 0, done.stdout + done.stderr
-    figures = re.findall(r"figures/(\w+)\.svg", done.stdout)
+    figures = re.findall(r"results/roles/figures/(\w+)\.svg", done.stdout)
     found = {name for name in figures if name.startswith(("errors", "optimiser", "choices", "training"))}
     assert found == {
         "errors_lih", "choices_lih", "training_lih", "errors_h2o", "optimisers_h2o", "optimiser_curves_h2o", "choices_h2o",

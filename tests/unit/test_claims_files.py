@@ -164,7 +164,7 @@ def test_the_studys_claims_refer_to_what_is_measured(study):
         assert Path("workflow/report", f"{figure}.rst").is_file(), name
         for m in claim.measures:
             assert m.model in [MODEL, *config.models], name
-            assert m.against in {None, *config.models}, name
+            assert m.against in {None, "reference", *config.models}, name
             if m.model == MODEL:
                 assert m.quantity == "effective_dimension_error_correlation", name
                 assert (m.variant in correlated, m.split) == (True, ""), name
