@@ -39,7 +39,7 @@ def judge_claims(
     record = place.record("claims", [claims_path, *sources])
     for claim, rows in table.groupby("claim_id", sort=False):
         measured = {
-            f"measure_{i}_{row.quantity}": (row.unit, row.ours)
+            f"measure_{i}_{row.quantity}": (str(row.unit), row.ours)  # a table of nothing but "1" is read as numbers
             for i, row in enumerate(rows.itertuples())
             if pd.notna(row.ours)
         }
