@@ -8,6 +8,7 @@ from qff.errors import ConfigError
 from qff.materials.circuit import AmplitudeCircuit
 from qff.models import build_architecture
 from qff.models.neighbour_pairs import _Cosine
+from qff.randomness import generator
 from qff.systems import System
 from scipy.spatial.transform import Rotation
 
@@ -92,6 +93,22 @@ def test_random_circuits_are_linear_in_what_is_trained_and_alike_for_all_seeds(s
     both = built(study, "random_readout", **ATOMS, of="atomic_circuits", draws=2)
     half = torch.cat([theta[:1], 0 * theta[:1]], 1)
     torch.testing.assert_close(outputs(both, half)[0][0], first, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [PAIRS, REVISED])
+def test_expectation_values_once_per_frame_give_the_models_that_are_added(study, settings):
+    random = built(study, "random_readout", **settings, of="neighbour_pairs", draws=2)
+    model = built(study, "neighbour_pairs", **settings)
+    trained = model.readout_parameters
+    assert random.n_parameters == 2 * len(trained)
+    theta = np.random.default_rng(5).normal(size=(3, 2, len(trained)))
+    added = []
+    for r in range(2):
+        full = np.tile(model.initial_parameters(generator(0, "random_readout", "h2o", r)), (3, 1))
+        full[:, trained] = theta[:, r]
+        added.append(outputs(model, torch.tensor(full)))
+    for ours, first, second in zip(outputs(random, torch.tensor(theta.reshape(3, -1))), *added, strict=True):
+        torch.testing.assert_close(ours, first + second, rtol=0, atol=1e-12)
 
 
 def test_a_series_needs_the_couplings(study):

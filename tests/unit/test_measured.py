@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 from qff.config import ModelConfig
+from qff.data import read_frames
 from qff.hardware import spsa
 from qff.hardware.dynamics import Thermostat, observables, simulate
 from qff.hardware.trainability import decay_per_qubit, gradient_variances
 from qff.models import build_architecture
-from qff.stages.measured import temperatures, thermal_velocities
+from qff.stages.measured import bonds_of, temperatures, thermal_velocities
 from qff.systems import System
 from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2
 
@@ -140,3 +141,12 @@ def test_a_global_rotation_has_the_known_gradient_variance():
 def test_decay_per_qubit():
     assert decay_per_qubit([2, 4, 6], [2.0**-2, 2.0**-4, 2.0**-6]) == pytest.approx(-1)
     assert decay_per_qubit([2, 4, 6], [0.3, 0.3, 0.3]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("name", "count"), [("h2o", 2), ("h3o", 3), ("ethanol", 8)])
+def test_bonds_are_coordinates_or_within_covalent_reach(study, name, count):
+    system = System(name, study.systems[name])
+    frames = read_frames(system.config.reference.frozen, system.symbols)
+    bonds = bonds_of(system, frames.positions[int(frames.energies.argmin())])
+    assert len(bonds) == count
+    assert all(i < j for i, j in bonds) or system.config.coordinates

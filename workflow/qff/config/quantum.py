@@ -126,6 +126,9 @@ class ComposedConfig(Strict):
     aer_circuits: PositiveInt = Field(
         default=3000, description="Circuits of a frame up to which Aer also runs those of forces, with noise."
     )
+    dynamics_shots: Annotated[list[PositiveInt], Distinct] = Field(
+        default=[], description="Shots of every circuit of dynamics with measured forces; all else as in `dynamics`."
+    )
 
 
 class QuantumConfig(Strict):

@@ -142,10 +142,10 @@ class CapacityConfig(Strict):
     n_data: Annotated[list[Annotated[int, Field(ge=19)]], Distinct] = Field(
         default=[], description="Numbers of data n at which it is evaluated, beside the number of training frames."
     )
-    boxes: dict[Name, tuple[float, float]] = Field(
+    boxes: dict[Name, tuple[float, float] | None] = Field(
         default={"unit": (0.0, 1.0)},
         min_length=1,
-        description="Boxes the parameters are drawn from; the first one is primary.",
+        description="Boxes the parameters are drawn from, the first one primary; in an overlay, null drops one.",
     )
     likelihoods: Annotated[list[Literal["gaussian", "bernoulli"]], Distinct] = Field(
         default=["gaussian", "bernoulli"],
@@ -157,7 +157,8 @@ class CapacityConfig(Strict):
     @classmethod
     def _tuples(cls, value):
         if isinstance(value, dict) and isinstance(value.get("boxes"), dict):
-            boxes = {k: tuple(v) if isinstance(v, list) else v for k, v in value["boxes"].items()}
+            given = {k: v for k, v in value["boxes"].items() if v is not None}
+            boxes = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
             return {**value, "boxes": boxes}
         return value
 

@@ -36,11 +36,17 @@ def box_label(box: str, boxes: dict[str, tuple[float, float]]) -> str:
     return "θ in\n[{}, {}]".format(*map(_bound, boxes[box]))
 
 
+def panels_of(metrics: pd.DataFrame, boxes: dict[str, tuple[float, float]], likelihood: str) -> list[str]:
+    """Boxes, trained parameters and, if the table of numbers has them, uniform inputs in the first box."""
+    uniform = f"{next(iter(boxes))}{UNIFORM}"
+    return [*boxes, LOCAL, *([uniform] if f"{likelihood}_{uniform}" in set(metrics.variant) else [])]
+
+
 def effective_dimension_figure(
     metrics: pd.DataFrame, boxes: dict[str, tuple[float, float]], likelihoods: list[str], look: dict[str, style.Look]
 ) -> Figure:
     """Effective dimension, normalised and absolute: one line per model, one column per parameter box; the last one
-    is the first box with uniform inputs.
+    is the first box with uniform inputs, where there are any.
 
     Filled markers for the first likelihood, hollow ones for the others, with the mean and 95 % interval over seeds at
     n = number of training frames; small marks for the means at the other n.
@@ -48,7 +54,7 @@ def effective_dimension_figure(
     Args:
         metrics: tidy table of numbers of one system; variants are ``<likelihood>_<box>``, n_train is n.
     """
-    names = [*boxes, LOCAL, f"{next(iter(boxes))}{UNIFORM}"]
+    names = panels_of(metrics, boxes, likelihoods[0])
     models = [m for m in look if m in set(metrics[metrics.quantity == QUANTITIES[0][0]].model)]
     first = int(metrics[metrics.quantity == "fisher_rank"].n_train.max())
     others = sorted({int(n) for n in metrics[metrics.quantity == QUANTITIES[0][0]].n_train} - {first})

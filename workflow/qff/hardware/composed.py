@@ -21,6 +21,7 @@ from qff.hardware.shots import check_shots
 from qff.models import Potential
 
 NONE = np.zeros(0)  # parameters of the circuits
+DRAWS = 8  # of the forces of a geometry, from which their covariance is estimated
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class MeasuredCircuits:
     def n_shifted(self) -> int:
         """Shifted circuits of all angles seen so far, in all bases."""
         return sum(2 * known.slopes.shape[0] * known.slopes.shape[1] for known in self._known.values()) * self.n_bases
+
+    def forget(self) -> None:
+        """Drop the angles seen so far: they do not return."""
+        self._known.clear()
 
     def __call__(self, angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         flat = angles.detach().flatten(0, 1).numpy()
@@ -111,3 +116,33 @@ def measured(potential: Potential, rng: np.random.Generator) -> tuple[Potential,
         )
     circuits = MeasuredCircuits(circuit, rng)
     return replace(potential, architecture=potential.architecture.with_circuits(circuits)), circuits
+
+
+class MeasuredPotential:
+    """Energies and forces of a model of many circuits, measured with S shots of each of them in every basis.
+
+    What :class:`qff.hardware.shots.ShotPotential` is to a QNN of one circuit, but for the covariance of the forces, which is
+    that of a few draws: good enough for the heating that it predicts, a mean over components and steps, not for a
+    thermostat that subtracts it.
+
+    ``shots``: None for exact values.
+    """
+
+    def __init__(self, potential: Potential, shots: int | None, rng: np.random.Generator):
+        self._exact, self.shots = potential, None if shots is None else check_shots(shots)
+        self._device, self._circuits = measured(potential, rng)
+        self._circuits.shots = self.shots
+
+    def inside(self, positions) -> np.ndarray:
+        return self._exact.architecture.inside(positions)
+
+    def measure(self, positions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Exact energies (B,) in eV, measured forces (B, A, 3) in eV/Å, and their covariance (B, 3A, 3A)."""
+        energies, forces = self._exact.energy_and_forces(positions)
+        size = forces[0].size
+        if self.shots is None:
+            return energies, forces, np.zeros((len(forces), size, size))
+        self._circuits.forget()
+        drawn = np.array([self._device.energy_and_forces(positions)[1] for _ in range(DRAWS)])
+        deviation = (drawn - drawn.mean(0)).reshape(DRAWS, len(forces), size)
+        return energies, drawn[0], np.einsum("rbi,rbj->bij", deviation, deviation) / (DRAWS - 1)

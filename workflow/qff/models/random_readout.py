@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from qff.errors import ConfigError
-from qff.models.architecture import Architecture, one_of
+from qff.models.architecture import Architecture, Inputs, one_of
 from qff.models.atomic_circuit import AtomicCircuits
 from qff.models.neighbour_pairs import NeighbourPairs
 from qff.randomness import generator
@@ -18,7 +18,8 @@ class RandomReadout(Architecture):
     """E = Σ_r E(readout_r; angles_r), sums of R copies of a model whose angles differ and are not trained.
 
     What is left to train are the parameters in which the model is linear, by the same optimiser as the model itself.
-    One draw of the angles for all seeds: it belongs to the model.
+    One draw of the angles for all seeds: it belongs to the model. Where features are not scaled with the statistics of
+    the training frames, every circuit runs once per frame, and its expectation values are the inputs.
 
     Settings:
         of: atomic_circuits or neighbour_pairs; the other settings are those of that model.
@@ -50,12 +51,23 @@ class RandomReadout(Architecture):
         return self._model.inside(positions)
 
     def inputs(self, positions):
-        return self._model.inputs(positions)
+        inputs = self._model.inputs(positions)
+        if self.normalise_inputs:
+            return inputs
+        units = torch.eye(len(self._trained), dtype=self._drawn.dtype)
+        parts = [
+            self._model.evaluate(drawn.expand(len(units), -1).index_copy(1, self._trained, units), inputs)
+            for drawn in self._drawn
+        ]
+        values, tangents = (torch.cat(p) for p in zip(*parts, strict=True))
+        return Inputs(values.movedim(0, -1), tangents.movedim(0, -1), inputs.directions)
 
     def normalisation(self, values):
         return self._model.normalisation(values)
 
     def evaluate(self, theta, inputs):
+        if not self.normalise_inputs:
+            return (inputs.values @ theta[:, :, None])[..., 0], (inputs.tangents @ theta[:, None, :, None])[..., 0]
         parts = [
             self._model.evaluate(drawn.expand(len(theta), -1).index_copy(1, self._trained, own), inputs)
             for drawn, own in zip(self._drawn, theta.split(len(self._trained), 1), strict=True)

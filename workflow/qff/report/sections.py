@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from qff.claims import command
-from qff.figures.capacity import LOCAL, UNIFORM, box_label
+from qff.figures.capacity import box_label, panels_of
 from qff.report import errors, hardware, materials, molecules, tables
 from qff.report.cost import cost_table, read_benchmarks
 from qff.report.hybrid import hybrid_words_and_tables
@@ -248,7 +248,7 @@ def sections(
 
     def capacity(system, numbers):
         settings = study.config["capacity"]
-        names = [*settings["boxes"], LOCAL, f"{next(iter(settings['boxes']))}{UNIFORM}"]
+        names = panels_of(numbers, settings["boxes"], settings["likelihoods"][0])
         boxes = {b: box_label(b, settings["boxes"]).replace("\n", " ") for b in names}
         table = tables.capacity_table(numbers, study.models, boxes, settings["likelihoods"], f"{where}/metrics.csv")
         return _capacity_words(settings, numbers), [table]

@@ -29,8 +29,8 @@ def estimate_capacity(
 
     Every seed draws its own parameter vectors. Variants are named ``<likelihood>_<box>``; ``local`` is the trained
     parameters alone (arXiv 2112.04807). Two variants of the first likelihood tell what the inputs matter:
-    ``<likelihood>_<box>_uniform`` draws as many, uniformly in the bounds of the coordinates;
-    ``<likelihood>_<box>_half``, of the first box, takes half of the training inputs.
+    ``<likelihood>_<box>_uniform`` draws as many, uniformly in the bounds of the coordinates, where the system states
+    some; ``<likelihood>_<box>_half``, of the first box, takes half of the training inputs.
     """
     place, molecule = Context(**context), system_from(system, config)
     options = validate(CapacityConfig, settings, "capacity")
@@ -46,8 +46,10 @@ def estimate_capacity(
             box: generator(place.seed, "capacity", system, name, box, seed).uniform(*bounds, (options.samples, size))
             for box, bounds in options.boxes.items()
         }
-        rng = generator(place.seed, "capacity", system, "inputs", seed)  # the same for all models
-        uniform = _features(potential, _uniform_positions(molecule, len(train), rng))
+        uniform = None
+        if molecule.config.coordinates:
+            rng = generator(place.seed, "capacity", system, "inputs", seed)  # the same for all models
+            uniform = _features(potential, _uniform_positions(molecule, len(train), rng))
         found = _spectra(potential, values, uniform, boxes, options.likelihoods)
         labels = {"system": system, "model": name, "seed": seed}
         metrics = {}
@@ -107,11 +109,11 @@ def _uniform_positions(system: System, n: int, rng: np.random.Generator) -> np.n
 def _spectra(
     potential: Potential,
     values: torch.Tensor,
-    uniform: torch.Tensor,
+    uniform: torch.Tensor | None,
     boxes: dict[str, np.ndarray],
     likelihoods: list[str],
 ) -> dict[str, Spectra]:
-    """Fisher spectra by variant, from the features of training inputs and of uniform ones."""
+    """Fisher spectra by variant, from the features of training inputs and, if there are any, of uniform ones."""
     first, primary, found = likelihoods[:1], next(iter(boxes)), {}
 
     def add(theta, inputs, kinds, name):
@@ -120,6 +122,7 @@ def _spectra(
 
     for box, theta in {**boxes, "local": potential.parameters[None]}.items():
         add(theta, values, likelihoods, box)
-        add(theta, uniform, first, f"{box}_uniform")
+        if uniform is not None:
+            add(theta, uniform, first, f"{box}_uniform")
     add(boxes[primary], values[: len(values) // 2], first, f"{primary}_half")
     return found

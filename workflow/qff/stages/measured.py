@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from ase import Atoms
+from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from qff.config import QuantumConfig, validate
 from qff.config.quantum import MeasuredDynamicsConfig, TrainabilityConfig
@@ -24,12 +28,14 @@ from qff.models.qnn import QNN
 from qff.provenance import write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_splits, system_from
+from qff.systems import System
 from qff.training.ensemble import initial_ensemble
 from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2
 
 EXACT = "exact"  # in place of a number of shots
 EQUIVARIANT = "equivariant"  # circuit beside the model's own, whose gradients are said not to vanish (Le et al. 2025)
 SHOWN_POINTS = 60  # of the temperature over time
+COVALENT_REACH = 1.2  # times the sum of covalent radii
 
 
 def simulate_measured(
@@ -46,7 +52,8 @@ def simulate_measured(
     name = potentials[0].model.name
     rows, tables = [], []
 
-    for variant, path, found in dynamics_cases(potentials[0], frames, options.dynamics, place.seed):
+    device = partial(ShotPotential, ShotSampler(potentials[0]))
+    for variant, path, found in dynamics_cases(device, molecule, frames, options.dynamics, place.seed):
         rows += metric_rows(found, system=system, model=name, variant=variant)
         tables.append(temperatures(path, len(molecule.symbols)).assign(variant=variant))
         record.add(
@@ -91,34 +98,55 @@ def simulate_measured(
     record.write(run_path, [temperature_path, gradients_path, metrics_path])
 
 
-def dynamics_cases(potential: Potential, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int):
+def dynamics_cases(
+    device: Callable, system: System, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int,
+    absorbing: bool = True,
+):  # fmt: skip
     """(variant, path, observables): nve_<shots>, langevin_<shots> and, with shots, absorbing_<shots>, whose thermostat
-    takes the noise of the forces as its own. All start alike, from the frame of lowest energy."""
-    molecule, sampler = potential.system, ShotSampler(potential)
+    takes the noise of the forces as its own. All start alike, from the frame of lowest energy.
+
+    Args:
+        device: what :func:`qff.hardware.dynamics.simulate` takes, from a number of shots, or None, and a generator.
+        absorbing: False where the covariance of the forces is not known well enough.
+    """
     start = frames.positions[int(frames.energies.argmin())]
-    bonds = [c.atoms for c in molecule.coordinates if c.kind == "bond"]
-    count, masses = options.trajectories, molecule.masses
+    count, masses = options.trajectories, system.masses
     positions = np.repeat(start[None], count, axis=0)
     # From a minimum half of the kinetic energy becomes potential: twice the temperature, then.
     moving = thermal_velocities(
-        start, masses, 2 * options.temperature_k, count, generator(study_seed, "measured_starts", molecule.name)
+        start, masses, 2 * options.temperature_k, count, generator(study_seed, "measured_starts", system.name)
     )
     cases: list[tuple[str, int | None, bool | None]] = []
     for shots in (None, *options.shots):
         cases += [("nve", shots, None), ("langevin", shots, False)]
-        cases += [("absorbing", shots, True)] if shots else []
+        cases += [("absorbing", shots, True)] if shots and absorbing else []
     for kind, shots, absorbs in progress(cases, "measured dynamics"):
         variant = f"{kind}_{shots or EXACT}"
-        rng = generator(study_seed, "measured_dynamics", molecule.name, variant)
+        rng = generator(study_seed, "measured_dynamics", system.name, variant)
         thermostat = None
         if absorbs is not None:
             thermostat = Thermostat(options.temperature_k, options.friction_per_fs, absorbs)
         path = simulate(
-            ShotPotential(sampler, shots, rng), positions, moving, masses, bonds, options.time_step_fs,
+            device(shots, rng), positions, moving, masses, bonds_of(system, start), options.time_step_fs,
             round(options.length_fs / options.time_step_fs), thermostat, rng,
         )  # fmt: skip
-        degrees = molecule.n_coordinates if thermostat is None else 3 * len(masses)
+        degrees = vibrations(len(masses)) if thermostat is None else 3 * len(masses)
         yield variant, path, observables(path, degrees)
+
+
+def bonds_of(system: System, positions: np.ndarray) -> list[list[int]]:
+    """Pairs of atoms whose distance is an internal coordinate; without coordinates, those within covalent reach at
+    positions (A, 3) in Å."""
+    if system.config.coordinates:
+        return [c.atoms for c in system.coordinates if c.kind == "bond"]
+    atoms = Atoms(system.symbols, positions)
+    first, second = neighbor_list("ij", atoms, natural_cutoffs(atoms, mult=COVALENT_REACH))
+    return [[i, j] for i, j in zip(first.tolist(), second.tolist(), strict=True) if i < j]
+
+
+def vibrations(n_atoms: int) -> int:
+    """Degrees of freedom without translation and rotation of a molecule that bends, or of two atoms."""
+    return 1 if n_atoms == 2 else 3 * n_atoms - 6
 
 
 def thermal_velocities(
