@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY = true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: study smoke test test-unit test-contract test-golden test-dag test-e2e test-operations fuzz ui follow sync report lint format \
-	lock envs freeze compare-reference publish verify-published compare crate docs bench clean help
+	lock envs freeze compare-reference publish verify-published compare crate docs bench bench-labels clean help
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -96,6 +96,9 @@ publish: $(BIN)/.installed  ## make the finished study the published record (an 
 
 bench: $(BIN)/.installed-bench  ## time the circuit engine against other simulators (WORKLOADS="W1 W2", all by default)
 	$(BIN)/python -m qff.benchmark $(WORKLOADS)
+
+bench-labels: $(BIN)/.installed  ## time reference labels, one process against one per core
+	$(BIN)/python -m qff.benchmark.labels
 
 lock: $(BIN)/.installed  ## write requirements.lock from what is installed
 	$(BIN)/pip freeze --all --exclude-editable --exclude qff | sed -e '/^pip==/d' -e 's/+cpu$$//' | grep -vxFf requirements-bench.lock | grep -vxFf requirements-crate.lock > requirements.lock

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from qff.benchmark import document, measure
+from qff.benchmark import document, labels, measure
 from qff.benchmark.engines import prepare
 from qff.benchmark.machine import work
 from qff.benchmark.plot import linear_fit
@@ -70,3 +70,19 @@ def test_work_counts_a_circuit_by_hand():
 
 def test_the_document_shows_the_published_measurements():
     assert document.document() == document.DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_labels_by_one_process_and_by_two(small_system):
+    """A turn labels the same frames either way; what comes out is a share of a linear gain."""
+    positions = np.array([[[0.0, 0, 0], [0, 0, r]] for r in (1.4, 1.6, 1.8)])
+    found = labels.compare(small_system, positions, 2)
+    assert (found["frames"], found["processes"]) == (3, 2)
+    assert 0 < found["seconds_per_frame_several"]
+    assert found["efficiency"] > 0
+
+
+def test_labels_of_an_unknown_system_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["labels", "nonsense"])
+    with pytest.raises(SystemExit):
+        labels.main()
+    assert "unknown system nonsense; with frozen labels: lih, h2o" in capsys.readouterr().err
