@@ -11,7 +11,7 @@ from qff.claims import Estimate, Measure, combine, estimate, expand, verdict_of
 from qff.config import Config, read_yaml, validate, with_types
 from qff.data import LabelledFrames, read_frames, write_frames
 from qff.errors import ConfigError, DataError, QffError
-from qff.tracking import Record, read_record
+from qff.records import Record, read_record
 
 EXAMPLES = int(os.environ.get("QFF_FUZZ_EXAMPLES", "20"))
 many = settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), derandomize=EXAMPLES <= 20)

@@ -14,6 +14,7 @@ from qff import tracking
 from qff.errors import DataError
 from qff.provenance import RunRecord, write_json
 from qff.publish import STAGES
+from qff.records import CURVE_POINTS
 
 
 def test_everything_in_a_record_arrives(mirrored):
@@ -202,7 +203,7 @@ def test_long_series_are_thinned(mirrored):
     (folder / series).write_text(f"step,train_loss_ev2\n{rows}", encoding="utf-8")
     mirrored.sync()
     steps = mirrored.steps(mirrored.runs()[0])
-    assert 90 <= len(steps) <= 2 * tracking.CURVE_POINTS
+    assert 90 <= len(steps) <= 2 * CURVE_POINTS
     assert steps[-1] == 1000
 
 
