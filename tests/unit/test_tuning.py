@@ -34,14 +34,24 @@ def test_the_table_marks_the_smallest():
         [["h2o", m, "x", v, s, e + s] for (m, v, e) in (("b", 1, 5.0), ("b", 2, 3.0), ("a", 1, 1.0), ("a", 2, 2.0)) for s in range(3)],
         columns=tuning.COLUMNS,
     )  # fmt: skip
-    assert tuning.table(rows).splitlines() == ["| x | 1 | 2 |", "|---|---|---|", "| b | 6 | **4** |", "| a | **2** | 3 |"]
+    assert tuning.table(rows).splitlines() == [
+        "| x | 1 | 2 |",
+        "|---|---|---|",
+        "| b | 6 | **4** |",
+        "| a | **2** | 3 |",
+    ]
 
 
 @pytest.mark.parametrize(
     ("system", "model", "setting", "message"),
     [
         ("gold", "qnn", "output_range", "'gold': no system of config/systems.yaml with frozen labels"),
-        ("lih", "qn", "output_range", "'qn': no model of config/models.yaml with settings for lih: did you mean 'qnn'?"),
+        (
+            "lih",
+            "qn",
+            "output_range",
+            "'qn': no model of config/models.yaml with settings for lih: did you mean 'qnn'?",
+        ),
         ("lih", "nn", "output_rang", "output_rang"),
     ],
 )
