@@ -266,3 +266,14 @@ def test_claims_of_other_systems_are_left_out(systems, stand_ins, expected, tmp_
     assert {row["system"] for row in rows} >= expected
     assert len(expected) > 1 or {row["system"] for row in rows} == expected
     assert {row["verdict"] for row in rows} == {"not_tested"}
+
+
+def test_a_claim_that_is_stated_for_a_set_is_not_judged_on_it_in_place_of_another():
+    """nishi.ethanol.revised_better has a sister of its own on rMD17; the claims on H2O have none on the imported set."""
+    from qff.stages.claims import on_systems
+
+    known = load_claims("config/claims.yaml")
+    found = on_systems(known, ["ethanol_rmd17"], {"ethanol": "ethanol_rmd17"})
+    assert "nishi.ethanol_rmd17.revised_better" in found
+    assert "nishi.ethanol.revised_better" not in found
+    assert "kiss.h2o.qnn_reach" in on_systems(known, ["h2o_kiss"], {"h2o": "h2o_kiss"})

@@ -66,6 +66,7 @@ def test_variants_change_the_training(study):
     plain = training("qnn", LEARNING_CURVE)
     assert plain.steps == study.config.scaling.steps
     assert training("qnn", "doubled_steps") == plain.model_copy(update={"steps": 2 * plain.steps})
+    assert training("qnn", "tenfold_steps").steps == 10 * plain.steps
     assert training("qnn", "permuted_labels") == plain
     for variant, factor in FORCE_WEIGHTS.items():
         weighted = training("qnn", variant)

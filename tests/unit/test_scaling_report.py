@@ -33,6 +33,7 @@ def numbers():
         for s in range(2)
         for q in EXPONENTS
     ]
+    rows += [("ethanol", "qnn", "tenfold_steps", 640, s, "test", "force_mae", "u", 0.5 + 0.1 * s) for s in range(2)]
     rows += [("ethanol", "qnn", "transfer_unseen", 40, s, "test", "force_skill", "1", 0.7) for s in range(2)]
     own = pd.DataFrame(rows, columns=METRIC_COLUMNS)
     fits = pd.DataFrame(
@@ -59,7 +60,7 @@ def test_readings_of_an_interval(low, high, shift, words):
 
 
 def test_tables_of_the_report(numbers):
-    exponents, ends, published, control, transfer = scaling_tables(*numbers, LABELS, "here")
+    exponents, ends, longer, published, control, transfer = scaling_tables(*numbers, LABELS, "here")
     by_model = {(row[0], row[1]): row for row in exponents.rows}
     assert len(by_model) == 2 * len(EXPONENTS)
     assert by_model["QNN", "force MAE (eV/Å)"][2].startswith("0.500")
@@ -67,6 +68,8 @@ def test_tables_of_the_report(numbers):
     assert by_model["NN", "force MAE (eV/Å)"][-2:] == ["none", "capacity or optimiser"]
     assert by_model["NN", "force MAE (eV/Å)"][3] == "–"  # no size at which data limit it
     assert [row[:2] for row in ends.rows] == [[m, n] for m in ("QNN", "NN", "mean") for n in ("10", "640")]
+    ((*_, steps, _, _, error, _),) = longer.rows
+    assert (steps, error.split()[0]) == ("10", "0.550")
     assert [row[:2] for row in published.rows] == [["mace", "50"], ["mace", "1000"]]
     assert published.rows[0][-1] == "0.915"
     assert "not computed here" in published.note

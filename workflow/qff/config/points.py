@@ -26,9 +26,11 @@ FORCE_WEIGHTS = {  # variant → factor of the force weight; the learning curve 
 VARIANTS: dict[str, dict[str, float]] = {
     LEARNING_CURVE: {},
     DOUBLED: {"steps": 2},  # is it converged?
+    "tenfold_steps": {"steps": 10},  # how far does it get?
     PERMUTED: {},  # labels dealt out anew among the frames: nothing is to be learnt
     **{name: {"force_weight": factor} for name, factor in FORCE_WEIGHTS.items() if name != LEARNING_CURVE},
 }
+LONGER = {name: changes["steps"] for name, changes in VARIANTS.items() if "steps" in changes}
 TRANSFER_SEEN, TRANSFER_UNSEEN = "transfer_seen", "transfer_unseen"  # of the stage transfer, no points
 
 

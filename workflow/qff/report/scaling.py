@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qff.anchors import PREFIX, PUBLISHED
-from qff.config.points import LEARNING_CURVE, PERMUTED, TRANSFER_SEEN, TRANSFER_UNSEEN
+from qff.config.points import LEARNING_CURVE, LONGER, PERMUTED, TRANSFER_SEEN, TRANSFER_UNSEEN
 from qff.report.errors import OPTIMISERS, STEPS
 from qff.report.numbers import MISSING, Table, interval, median_range, number
 from qff.report.tables import MEDIAN, pick
@@ -33,7 +33,7 @@ def scaling_words(config: dict) -> list[str]:
 
 
 def scaling_tables(metrics: pd.DataFrame, fits: pd.DataFrame, labels: dict[str, str], source: str) -> list[Table]:
-    """Exponents and floors; errors at the ends; published errors; negative control.
+    """Exponents and floors; errors at the ends, and after longer training; published errors; negative control.
 
     Args:
         metrics: numbers of one system. fits: as the stage writes them. labels: model → label.
@@ -42,6 +42,7 @@ def scaling_tables(metrics: pd.DataFrame, fits: pd.DataFrame, labels: dict[str, 
     return [
         _exponents(fits, labels, source),
         _ends(curves, labels, source),
+        _longer(metrics, labels, source),
         _published(metrics, source),
         _control(metrics, labels, source),
         _transfer(metrics, labels, source),
@@ -119,6 +120,30 @@ def _ends(curves: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
             )
     header = ["model", "n", "energy MAE (meV), test", "training", "force MAE (eV/Å), test", "training"]
     return Table("Errors at the ends of the learning curves", header, rows, source, MEDIAN)
+
+
+def _longer(metrics: pd.DataFrame, labels: dict[str, str], source: str) -> Table:
+    """Errors after more steps than the learning curve has."""
+    rows = [
+        [
+            labels.get(model, model),
+            f"{n:.0f}",
+            number(factor),
+            *(median_range(pick(own, quantity=q, split=part)) for q in ("energy_mae", "force_mae") for part in ("test", "train")),
+        ]
+        for variant, factor in LONGER.items()
+        for (model, n), own in metrics[metrics.variant == variant].groupby(["model", "n_train"], sort=False)
+    ]  # fmt: skip
+    header = [
+        "model",
+        "n",
+        "steps, of the curve's",
+        "energy MAE (meV), test",
+        "training",
+        "force MAE (eV/Å), test",
+        "training",
+    ]
+    return Table("Longer training", header, rows, source, MEDIAN)
 
 
 def _published(metrics: pd.DataFrame, source: str) -> Table:

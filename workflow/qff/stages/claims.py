@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from qff.claims import judge, load_claims
+from qff.claims import Claim, judge, load_claims
 from qff.metrics import metric_table
 from qff.provenance import write_csv, write_json
 from qff.stages.common import Context, flat, read_table
@@ -16,6 +16,22 @@ def collect_metrics(*, metrics_paths: list[str], table_path: str) -> None:
     """Join tidy tables; of none, the head of a table."""
     tables = [read_table(p).astype(object) for p in metrics_paths]
     write_csv(table_path, pd.concat(tables, ignore_index=True) if tables else metric_table([]))
+
+
+def on_systems(known: dict[str, Claim], systems: list[str], stand_ins: dict[str, str]) -> dict[str, Claim]:
+    """Claims on these systems, and on those that one of them stands in for, unless the same claim is stated for it too."""
+
+    def of(claim_id: str, system: str) -> tuple[str, ...]:
+        parts = claim_id.split(".")
+        return (*parts[:1], *parts[2:], system)
+
+    stated = {of(key, claim.system) for key, claim in known.items()}
+    found = {}
+    for key, claim in known.items():
+        other = stand_ins.get(claim.system)
+        if claim.system in systems or (other in systems and of(key, other) not in stated):
+            found[key] = claim
+    return found
 
 
 def judge_claims(
@@ -32,8 +48,7 @@ def judge_claims(
     metrics = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
     metrics[["variant", "split"]] = metrics[["variant", "split"]].fillna("")
     known = load_claims(claims_path)
-    on_study = {key: claim for key, claim in known.items() if stand_ins.get(claim.system, claim.system) in systems}
-    table = judge(on_study or known, metrics, place.profile, stand_ins)
+    table = judge(on_systems(known, systems, stand_ins) or known, metrics, place.profile, stand_ins)
     write_csv(table_path, table)
     write_json(json_path, table.to_dict("records"))
     record = place.record("claims", [claims_path, *sources])
