@@ -132,6 +132,13 @@ def test_the_claims_on_ablations_refer_to_what_is_measured():
         "h2o": overlay["hybrid"]["models"],
     }
     claims = {k: c for k, c in load_claims("config/claims.yaml").items() if k.startswith(ELSEWHERE)}
+    cause = claims.pop("study.ethanol.cause")
+    kept = {**read_yaml("config/config.yaml")["capacity"]["boxes"], **overlay["capacity"]["boxes"]}
+    places = [*(box for box, bounds in kept.items() if bounds), "local"]
+    for m in cause.measures:
+        assert m.variant in {f"normalised_{e}_gaussian_{place}" for e in ("energy", "force") for place in places}
+    assert len(cause.measures) == 2 * len(places)
+    assert len(overlay["capacity"]["models"]) >= 3
     assert len(claims) == 8
     for name, claim in claims.items():
         for m in claim.measures:
