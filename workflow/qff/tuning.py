@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qff.command import reported
-from qff.config import load_study, read_yaml
+from qff.config import Study, load_study, read_yaml
 from qff.config.reading import suggest
 from qff.data import split_frames
 from qff.errors import ConfigError
@@ -31,7 +31,9 @@ RESULTS = Path("results/tuning")
 COLUMNS = ["system", "model", "setting", "value", "seed", "validation_mev"]
 
 
-def trials(study, system: str, models: list[str], setting: str, values: list[float], seeds: int, stream: int):
+def trials(
+    study: Study, system: str, models: list[str], setting: str, values: list[float], seeds: int, stream: int
+) -> pd.DataFrame:
     """Rows of :data:`COLUMNS`: √(smallest validation loss) of every seed, in meV, for every model and value.
 
     Args:

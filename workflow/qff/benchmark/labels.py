@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from qff.config import SystemConfig, load_study
-from qff.config.reading import read_yaml
+from qff.config import SystemConfig, load_study, read_yaml
 from qff.jobs import log
 from qff.provenance import write_csv
 from qff.reference.frozen import read_frozen
@@ -70,7 +69,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes, which are started anew
-    study, rows = load_study(read_yaml(Path("config/config.yaml")), Path("config")), []
+    study, rows = load_study(read_yaml("config/config.yaml")), []
     known = [name for name, system in study.systems.items() if system.reference.frozen]
     if unknown := [name for name in options.systems if name not in known]:
         parser.error(f"unknown system {', '.join(unknown)}; with frozen labels: {', '.join(known)}")

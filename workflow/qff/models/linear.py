@@ -14,6 +14,13 @@ from qff.models.architecture import Architecture, Inputs
 RIDGES = (0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4)
 
 
+def combined(
+    coefficients: torch.Tensor, values: torch.Tensor, tangents: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """f (S, B) and its derivatives (S, B, K) from coefficients (S, C) of basis functions (S or 1, B, C) and of theirs."""
+    return (values @ coefficients[:, :, None])[..., 0], (tangents @ coefficients[:, None, :, None])[..., 0]
+
+
 class LinearArchitecture(Architecture):
     """f = Σ_c θ_c b_c(x; fixed).
 
@@ -51,4 +58,4 @@ class LinearArchitecture(Architecture):
     def evaluate(self, theta, inputs):
         coefficients = theta[:, : self.n_coefficients]
         values, tangents = self.basis(theta[:, self.n_coefficients :], inputs)
-        return (values @ coefficients[:, :, None])[..., 0], (tangents @ coefficients[:, None, :, None])[..., 0]
+        return combined(coefficients, values, tangents)

@@ -8,6 +8,7 @@ import torch
 from qff.errors import ConfigError
 from qff.models.architecture import Architecture, Inputs, one_of
 from qff.models.atomic_circuit import AtomicCircuits
+from qff.models.linear import combined
 from qff.models.neighbour_pairs import NeighbourPairs
 from qff.randomness import generator
 
@@ -67,7 +68,7 @@ class RandomReadout(Architecture):
 
     def evaluate(self, theta, inputs):
         if not self.normalise_inputs:
-            return (inputs.values @ theta[:, :, None])[..., 0], (inputs.tangents @ theta[:, None, :, None])[..., 0]
+            return combined(theta, inputs.values, inputs.tangents)
         parts = [
             self._model.evaluate(drawn.expand(len(theta), -1).index_copy(1, self._trained, own), inputs)
             for drawn, own in zip(self._drawn, theta.split(len(self._trained), 1), strict=True)

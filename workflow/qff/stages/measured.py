@@ -110,7 +110,7 @@ def dynamics_cases(
         absorbing: False where the covariance of the forces is not known well enough.
     """
     start = frames.positions[int(frames.energies.argmin())]
-    count, masses = options.trajectories, system.masses
+    count, masses, bonds = options.trajectories, system.masses, bonds_of(system, start)
     positions = np.repeat(start[None], count, axis=0)
     # From a minimum half of the kinetic energy becomes potential: twice the temperature, then.
     moving = thermal_velocities(
@@ -127,7 +127,7 @@ def dynamics_cases(
         if absorbs is not None:
             thermostat = Thermostat(options.temperature_k, options.friction_per_fs, absorbs)
         path = simulate(
-            device(shots, rng), positions, moving, masses, bonds_of(system, start), options.time_step_fs,
+            device(shots, rng), positions, moving, masses, bonds, options.time_step_fs,
             round(options.length_fs / options.time_step_fs), thermostat, rng,
         )  # fmt: skip
         degrees = vibrations(len(masses)) if thermostat is None else 3 * len(masses)
