@@ -1,17 +1,16 @@
 """Dynamics with measured forces, training with shots, gradients at random parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from qff.config import ModelConfig
 from qff.data import read_frames
 from qff.hardware import spsa
 from qff.hardware.dynamics import Thermostat, observables, simulate
 from qff.hardware.trainability import decay_per_qubit, gradient_variances
-from qff.models import build_architecture
+from qff.models import Potential, build_architecture
 from qff.stages.measured import bonds_of, temperatures, thermal_velocities
 from qff.systems import System
 from qff.units import BOLTZMANN_EV_PER_K, EV_IN_AMU_ANG2_PER_FS2
@@ -113,20 +112,23 @@ def small_qnn(study):
 
 
 def test_spsa_learns_with_and_without_shots(study):
-    """Targets that the circuit itself can express; the loss falls to a tenth, with 1,000 shots to a third."""
+    """Labels that the circuit itself can express; the loss falls to a tenth, with 1,000 shots to a third."""
     architecture, rng = small_qnn(study), np.random.default_rng(0)
-    phi = rng.uniform(-0.5, 0.5, (60, 3))
+    equilibrium = np.array([[0, 0, 0], [0.97, 0, 0.1], [-0.25, 0.93, 0]])
+    positions = equilibrium + rng.normal(0, 0.04, (60, 3, 3))
     goal = rng.normal(0, 0.5, architecture.n_parameters)
     start = goal + rng.normal(0, 0.3, architecture.n_parameters)
+    empty = np.zeros(architecture.circuit.n_features)
+    model = Potential(architecture, None, goal, empty, empty + 1, -2.0, 3.0)
 
-    def values(theta):
-        return architecture.values(torch.as_tensor(theta)[None], torch.as_tensor(phi)[None])[0].detach().numpy()
+    def energies(theta):
+        return replace(model, parameters=theta).energy_and_forces(positions)[0]
 
-    targets = values(goal)
-    before = ((values(start) - targets) ** 2).mean()
+    labels = energies(goal)
+    before = ((energies(start) - labels) ** 2).mean()
     for shots, part in ((None, 0.1), (1000, 0.33)):
-        found = spsa.train(architecture, start, phi, targets, 600, 20, shots, np.random.default_rng(1))
-        assert ((values(found.parameters) - targets) ** 2).mean() < part * before
+        found = spsa.train(model, start, positions, labels, 600, 20, shots, np.random.default_rng(1))
+        assert ((energies(found.parameters) - labels) ** 2).mean() < part * before
         assert found.executions == 2 * 20 * 620 * (shots or 1)
 
 

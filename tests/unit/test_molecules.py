@@ -267,6 +267,7 @@ def test_figures_of_a_model_that_stops_at_once(tmp_path):
         reference,
         {"qnn": reference.assign(density_cm=np.nan)},
         np.array([1691.6]),
+        "CCSD(T)",
         {"reference": energy, "qnn": energy.assign(change_mev=np.nan, alive=0)},
         look,
     )

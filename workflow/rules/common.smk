@@ -63,11 +63,15 @@ CHECKED = [
     and not (level.sampled and CONFIG.reference.mode == "recompute")
 ]
 
-# Dynamics, of systems with models that are asked for: on the curve of two atoms; of more, at a level that can be computed,
-# beside a fit to the labels.
+# Dynamics, of systems with models that are asked for: on the curve of two atoms; of more, beside a fit to the labels, and
+# beside their level itself where that can be computed.
 MOVING = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.dynamics.models)]
 DIATOMICS = [name for name in MOVING if STUDY.systems[name].reference.scan]
-MOLECULES = [name for name in MOVING if STUDY.systems[name].reference.internal]
+COMPUTED = [name for name in MOVING if STUDY.systems[name].reference.internal]
+IMPORTED = [
+    name for name in MOVING if STUDY.systems[name].reference.imported and STUDY.systems[name].coordinates
+]
+MOLECULES = [*COMPUTED, *IMPORTED]
 SIMULATED = [*DIATOMICS, *MOLECULES]
 # Systems whose QNNs are run with shots and noise.
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
@@ -179,14 +183,19 @@ def twins_of(wildcards):
 def measured_of(systems, file):
     """A file of every job with shots and noise of some systems."""
     folders = [f"{RESULTS}/quantum/{{system}}/{{model}}/{part}{file}" for part in ("", "measured/")]
-    composed = [f"{RESULTS}/quantum/{system}/{model}/composed/{file}" for system, model in COMPOSED]
+    parts = ("", "measured/") if CONFIG.quantum.composed.simulated else ("",)
+    composed = [
+        f"{RESULTS}/quantum/{system}/{model}/composed/{part}{file}"
+        for system, model in COMPOSED
+        for part in parts
+    ]
     return [f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)] + composed
 
 
-def trained_of(system, model):
-    """Trained potential of the first seed: a hybrid's is of its own stage."""
+def trained_of(system, model, seed=0):
+    """Trained potential of a seed: a hybrid's is of its own stage."""
     stage = "hybrid" if STUDY.models[model].kind == "hybrid" else "train"
-    return f"{RESULTS}/{stage}/{system}/{model}/model_s0.safetensors"
+    return f"{RESULTS}/{stage}/{system}/{model}/model_s{seed}.safetensors"
 
 
 def composed_twins(system, model):
@@ -210,10 +219,18 @@ def dynamics_of(systems, file):
     """A file of every dynamics job of some systems: reference, what it is held against, models made for the system."""
     found = []
     for system in systems:
-        fixed = ["reference", "on_the_fly", *(["harmonic"] if system in MOLECULES else [])]
+        fixed = ["reference"]
+        fixed += ["on_the_fly"] if system in (*DIATOMICS, *COMPUTED) else []
+        fixed += ["harmonic"] if system in COMPUTED else []
         models = [*fixed, *STUDY.models_of(system, CONFIG.dynamics.models)]
         found += expand(f"{RESULTS}/dynamics/{system}/{{model}}/{file}", model=models)
     return found
+
+
+def harmonic_of(wildcards):
+    """Vibrations of the reference method, or of the fit to its labels where it is not known."""
+    potential = "harmonic" if wildcards.system in COMPUTED else "reference"
+    return f"{RESULTS}/dynamics/{wildcards.system}/{potential}/metrics.csv"
 
 
 def potentials_of(file):

@@ -18,7 +18,7 @@ KINDS = {
     "dynamics": DIATOMICS,
     "vibrations": MOLECULES,
     "materials": MATERIALS,
-    "inversion": [name for name in MOLECULES if STUDY.systems[name].reference.internal.umbrella],
+    "inversion": [name for name in COMPUTED if STUDY.systems[name].reference.internal.umbrella],
     "vqe": [name for name in CONFIG.hybrid.vqe if HYBRID_SYSTEMS and name in STUDIED],
     "table_one": TABLED,
     "binding": list(BOUND),

@@ -72,7 +72,7 @@ rule plot_vibrations:
     input:
         spectra=potentials_of("spectrum.csv"),
         energies=potentials_of("energy.csv"),
-        harmonic=f"{RESULTS}/dynamics/{{system}}/harmonic/metrics.csv",
+        harmonic=harmonic_of,
     output:
         svg=report(
             f"{FIGURES}/vibrations_{{system}}.svg",

@@ -1,7 +1,7 @@
 """Molecular dynamics of molecules of more than two atoms, beside a fit to their labels."""
 
 MOLECULE = f"{RESULTS}/dynamics/{{system}}"
-MOLECULE_NAMES = "|".join(MOLECULES) or "none"
+MOLECULE_NAMES, COMPUTED_NAMES = one_of(MOLECULES), one_of(COMPUTED)
 
 
 rule compute_harmonic:
@@ -16,7 +16,7 @@ rule compute_harmonic:
     benchmark:
         f"{RESULTS}/benchmarks/compute_harmonic/{{system}}.tsv"
     wildcard_constraints:
-        system=MOLECULE_NAMES,
+        system=COMPUTED_NAMES,
     conda:
         "../../envs/learning.yaml"
     params:
@@ -67,7 +67,7 @@ rule simulate_on_the_fly:
     benchmark:
         f"{RESULTS}/benchmarks/simulate_on_the_fly/{{system}}.tsv"
     wildcard_constraints:
-        system=MOLECULE_NAMES,
+        system=COMPUTED_NAMES,
     conda:
         "../../envs/learning.yaml"
     params:
@@ -85,7 +85,7 @@ rule simulate_model:
         labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
         reference=f"{MOLECULE}/reference/trajectory.csv",
         reference_metrics=f"{MOLECULE}/reference/metrics.csv",
-        harmonic=f"{MOLECULE}/harmonic/metrics.csv",
+        harmonic=harmonic_of,
         models=seeds_of,
     output:
         trajectory=f"{MOLECULE}/{{model}}/trajectory.csv",

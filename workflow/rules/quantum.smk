@@ -78,3 +78,26 @@ rule measure_composed:
         settings=CONFIG.quantum.model_dump(mode="json"),
     script:
         "../scripts/measure_composed.py"
+
+
+rule simulate_composed:
+    """Models made of many circuits: dynamics and training with a finite number of shots."""
+    input:
+        labels=f"{RESULTS}/reference/{{system}}/labels.extxyz",
+        splits=f"{RESULTS}/data/{{system}}/splits.json",
+        models=lambda w: [trained_of(w.system, w.model, seed) for seed in SEEDS],
+    output:
+        metrics=f"{QUANTUM}/composed/measured/metrics.csv",
+        run=f"{QUANTUM}/composed/measured/run.json",
+    log:
+        f"{RESULTS}/logs/simulate_composed/{{system}}_{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate_composed/{{system}}_{{model}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    params:
+        context=context("qff.stages.measured"),
+        config=system_config,
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/simulate_composed.py"

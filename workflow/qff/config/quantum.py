@@ -127,8 +127,17 @@ class ComposedConfig(Strict):
         default=3000, description="Circuits of a frame up to which Aer also runs those of forces, with noise."
     )
     dynamics_shots: Annotated[list[PositiveInt], Distinct] = Field(
-        default=[], description="Shots of every circuit of dynamics with measured forces; all else as in `dynamics`."
+        default=[],
+        description="Shots of every circuit of dynamics with measured forces; all else as in `dynamics`; none: no dynamics.",
     )
+    training_shots: Annotated[list[PositiveInt], Distinct] = Field(
+        default=[], description="Shots of every circuit of training; all else as in `spsa`; none: no training."
+    )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether there is any dynamics or training with a finite number of shots."""
+        return bool(self.dynamics_shots or self.training_shots)
 
 
 class QuantumConfig(Strict):

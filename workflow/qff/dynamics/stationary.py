@@ -43,7 +43,7 @@ def landscape(system: System, frames: LabelledFrames) -> Landscape:
     reference = FittedReference(system, frames)
     minimum = stationary_point(reference, frames.positions[frames.energies.argmin()])
     planar = None
-    if system.config.reference.internal.umbrella:
+    if (sampling := system.config.reference.internal) and sampling.umbrella:
         bond = np.linalg.norm(minimum[1:] - minimum[0], axis=-1).mean()
         planar = stationary_point(reference, inversion.planar(bond))
     wavenumbers, modes = normal_modes(hessian(reference, minimum), minimum, system.masses)
@@ -95,7 +95,7 @@ def path_energies(potential, frames: LabelledFrames) -> pd.DataFrame:
     Returns:
         columns height_ang, label_ev, energy_ev, in the order of the height; no row if the set holds no path.
     """
-    index = [k for k, info in enumerate(frames.info) if info["part"] == "path"]
+    index = [k for k, info in enumerate(frames.info) if info.get("part") == "path"]
     if not index:
         return pd.DataFrame(columns=["height_ang", "label_ev", "energy_ev"])
     heights = inversion.height(frames.positions[index])

@@ -41,6 +41,7 @@ def vibrations_figure(
     reference: pd.DataFrame,
     spectra: dict[str, pd.DataFrame],
     harmonic: np.ndarray,
+    source: str,
     energies: dict[str, pd.DataFrame],
     look: dict[str, style.Look],
 ) -> Figure:
@@ -48,7 +49,7 @@ def vibrations_figure(
 
     Args:
         reference: columns wavenumber_inverse_cm, density_cm. spectra: model → the same.
-        harmonic: wavenumbers (cm⁻¹) of the reference method.
+        harmonic: wavenumbers (cm⁻¹) of ``source``, the reference method or the fit to its labels.
         energies: ``reference`` or model → columns time_fs, change_mev, alive.
     """
     ranges = bands(harmonic)
@@ -71,7 +72,7 @@ def vibrations_figure(
         axis.set(xlim=(low, high), yticks=[], xlabel="wavenumber (cm⁻¹)")
     axes[names[0]].set_ylabel("density of states (scaled)")
     _lasting(axes, energies, look)
-    _legend(figure, list(spectra), look, label="harmonic CCSD(T)", **HARMONIC_LINE)
+    _legend(figure, list(spectra), look, label=f"harmonic {source}", **HARMONIC_LINE)
     return figure
 
 

@@ -85,8 +85,8 @@ def _numbered(metrics: pd.DataFrame, stem: str) -> list[str]:
 def _vibrations(metrics: pd.DataFrame, named: dict[str, str], source: str) -> Table:
     """Harmonic wavenumbers and, where there are any, peaks of the dynamics."""
     peaks, harmonic = _numbered(metrics, "vdos_peak"), _numbered(metrics, "harmonic_frequency")
-    potentials = [("CCSD(T)", metrics[metrics.variant == "ccsd_t"])]
-    own = metrics[metrics.variant == ""]
+    exact, own = metrics[metrics.variant == "ccsd_t"], metrics[metrics.variant == ""]
+    potentials = [("CCSD(T)", exact)] if len(exact) else []
     potentials += [(named[m], own[own.model == m]) for m in named if len(pick(own, model=m, quantity=harmonic[0]))]
     rows = [[name, *(median_range(pick(t, quantity=q), 5) for q in (*harmonic, *peaks))] for name, t in potentials]
     header = [
@@ -94,7 +94,7 @@ def _vibrations(metrics: pd.DataFrame, named: dict[str, str], source: str) -> Ta
         *(f"harmonic {k} (cm⁻¹)" for k in range(1, len(harmonic) + 1)),
         *(f"peak {k} (cm⁻¹)" for k in range(1, len(peaks) + 1)),
     ]
-    note = f"{MEDIAN} CCSD(T): of the method itself, without a fit."
+    note = f"{MEDIAN} CCSD(T): of the method itself, without a fit." if len(exact) else MEDIAN
     if peaks:
         note += " Peaks: of the velocities of each normal coordinate in the dynamics."
     return Table("Vibrations", header, rows, source, note)

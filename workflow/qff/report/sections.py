@@ -260,7 +260,7 @@ def sections(
         return scaling_words(study.config), found
 
     def dynamics(system, numbers):
-        if len(tables.pick(numbers, variant="ccsd_t")):
+        if len(tables.pick(numbers, quantity="harmonic_frequency_1")):
             found = molecules.molecule_tables(numbers, study.models, f"{where}/metrics.csv")
             return molecules.molecule_words(study.config["dynamics"], numbers), found
         found = tables.dynamics_tables(numbers, study.models, f"{where}/metrics.csv")

@@ -1,9 +1,8 @@
-"""Stage 8c: models made of many circuits on a quantum computer: shots, noise, size, cost, dynamics."""
+"""Stage 8c: models made of many circuits on a quantum computer: shots, noise, size, cost."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from qff.engines.coupling import coupling_map, transpiled_size
 from qff.engines.program import capture
 from qff.engines.qiskit import Template
 from qff.engines.shifts import EncodingShifts
-from qff.hardware.composed import MeasuredCircuits, MeasuredPotential, measured
+from qff.hardware.composed import MeasuredCircuits, measured
 from qff.hardware.cost import Targets, price
 from qff.hardware.mitigation import extrapolate
 from qff.jobs import progress
@@ -27,7 +26,6 @@ from qff.provenance import write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_splits, system_from
 from qff.stages.hardware import depth_of, force_time, time_table
-from qff.stages.measured import dynamics_cases
 from qff.units import EV_IN_MEV
 
 
@@ -35,11 +33,10 @@ def measure_composed(
     *, context: dict, system: str, config: dict, settings: dict, labels_path: str, splits_path: str, model_path: str,
     twin_paths: list[str], timing_path: str, metrics_path: str, run_path: str,
 ) -> None:  # fmt: skip
-    """Standard errors against shots, errors with noise, transpiled size, cost, and dynamics if any number of shots of it is
-    set, of the first seed of one model."""
+    """Standard errors against shots, errors with noise, transpiled size and cost, of the first seed of one model."""
     options = validate(QuantumConfig, settings, "quantum")
-    place, molecule = Context(**context), system_from(system, config)
-    frames = read_frames(labels_path, molecule.symbols)
+    place = Context(**context)
+    frames = read_frames(labels_path, system_from(system, config).symbols)
     test = frames.positions[read_splits(splits_path, len(frames))[0]["test"]]
     record = place.record("quantum", [labels_path, splits_path, model_path, *twin_paths], system=system)
     potential = load(model_path)
@@ -61,18 +58,6 @@ def measure_composed(
         rows += metric_rows(values, **labels, variant=variant)
     for where, size in sizes.items():
         rows += metric_rows({k: ("1", v) for k, v in size.items()}, **labels, variant=where)
-    if options.composed.dynamics_shots:
-        settings = options.dynamics.model_copy(update={"shots": options.composed.dynamics_shots})
-        device = partial(MeasuredPotential, potential)
-        for variant, _, values in dynamics_cases(device, molecule, frames, settings, place.seed, absorbing=False):
-            rows += metric_rows(values, **labels, variant=variant)
-            record.add(
-                f"{name}-{system}-{variant}",
-                params={"variant": variant, **settings.model_dump()},
-                metrics=flat(values),
-                artifacts=[Path(metrics_path).name],
-                model=name,
-            )
     times = {p.model.name: force_time(p, test) for p in (potential, *map(load, twin_paths))}
     write_csv(timing_path, time_table(times, system))
     write_csv(metrics_path, metric_table(rows))

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from ase import Atoms
 from ase.neighborlist import natural_cutoffs, neighbor_list
 
 from qff.config import QuantumConfig, validate
-from qff.config.quantum import MeasuredDynamicsConfig, TrainabilityConfig
+from qff.config.quantum import MeasuredDynamicsConfig, SpsaConfig, TrainabilityConfig
 from qff.data import LabelledFrames, read_frames
 from qff.evaluation import errors, predictions
 from qff.hardware import spsa
+from qff.hardware.composed import MeasuredPotential
 from qff.hardware.dynamics import NoisyPath, Thermostat, observables, simulate
 from qff.hardware.shots import ShotPotential, ShotSampler
 from qff.hardware.trainability import decay_per_qubit, gradient_variances, power_law_misfit
@@ -25,7 +25,7 @@ from qff.jobs import progress
 from qff.metrics import metric_rows, metric_table
 from qff.models import Potential, load
 from qff.models.qnn import QNN
-from qff.provenance import write_csv
+from qff.provenance import RunRecord, write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_splits, system_from
 from qff.systems import System
@@ -49,30 +49,10 @@ def simulate_measured(
     splits = read_splits(splits_path, len(frames))
     record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
     potentials = [load(path) for path in model_paths]
-    name = potentials[0].model.name
-    rows, tables = [], []
-
+    name, artifacts = potentials[0].model.name, [Path(metrics_path).name]
     device = partial(ShotPotential, ShotSampler(potentials[0]))
-    for variant, path, found in dynamics_cases(device, molecule, frames, options.dynamics, place.seed):
-        rows += metric_rows(found, system=system, model=name, variant=variant)
-        tables.append(temperatures(path, len(molecule.symbols)).assign(variant=variant))
-        record.add(
-            f"{name}-{system}-{variant}",
-            params={"variant": variant, **options.dynamics.model_dump()},
-            metrics=flat(found),
-            artifacts=[Path(metrics_path).name],
-            model=name,
-        )
-    for variant, seed, found in trained_with_shots(potentials, frames, splits, options, place.seed):
-        rows += metric_rows(found, system=system, model=name, variant=variant, seed=seed, split="test")
-        record.add(
-            f"{name}-{system}-{variant}-s{seed}",
-            params={"variant": variant, "seed": seed, **options.spsa.model_dump()},
-            metrics=flat(found),
-            artifacts=[Path(metrics_path).name],
-            model=name,
-            seed=str(seed),
-        )
+    rows, tables = simulated(device, potentials[0], frames, options.dynamics, place.seed, record, artifacts)
+    rows += trained(potentials, frames, splits, options.spsa, place.seed, record, artifacts)
     gradients = gradients_of(potentials[0].architecture, options.trainability, place.seed, system)
     for (family, layers, repetition), own in gradients.groupby(["circuit", "layers", "repetition"]):
         curve = own.qubits.tolist(), own.variance.tolist()
@@ -98,16 +78,76 @@ def simulate_measured(
     record.write(run_path, [temperature_path, gradients_path, metrics_path])
 
 
+def simulate_composed(
+    *, context: dict, system: str, config: dict, settings: dict, labels_path: str, splits_path: str, model_paths: list[str],
+    metrics_path: str, run_path: str,
+) -> None:  # fmt: skip
+    """Trajectories with measured forces (of the first seed) and SPSA (of several) of a model made of many circuits."""
+    options = validate(QuantumConfig, settings, "quantum")
+    place, molecule = Context(**context), system_from(system, config)
+    frames = read_frames(labels_path, molecule.symbols)
+    splits = read_splits(splits_path, len(frames))
+    record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
+    potentials = [load(path) for path in model_paths]
+    rows, artifacts = [], [Path(metrics_path).name]
+    if shots := options.composed.dynamics_shots:
+        dynamics = options.dynamics.model_copy(update={"shots": shots})
+        device = partial(MeasuredPotential, potentials[0])
+        rows += simulated(device, potentials[0], frames, dynamics, place.seed, record, artifacts)[0]
+    if shots := options.composed.training_shots:
+        training = options.spsa.model_copy(update={"shots": shots})
+        rows += trained(potentials, frames, splits, training, place.seed, record, artifacts)
+    write_csv(metrics_path, metric_table(rows))
+    record.write(run_path, [metrics_path])
+
+
+def simulated(
+    device: Callable, potential: Potential, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int,
+    record: RunRecord, artifacts: list[str],
+) -> tuple[list[dict], list[pd.DataFrame]]:  # fmt: skip
+    """Rows of numbers of all cases of :func:`dynamics_cases`, which are added to the record, and their temperatures."""
+    rows, tables = [], []
+    system, name = potential.system.name, potential.model.name
+    for variant, path, found in dynamics_cases(device, potential.system, frames, options, study_seed):
+        rows += metric_rows(found, system=system, model=name, variant=variant)
+        tables.append(temperatures(path, len(potential.system.symbols)).assign(variant=variant))
+        record.add(
+            f"{name}-{system}-{variant}",
+            params={"variant": variant, **options.model_dump()},
+            metrics=flat(found),
+            artifacts=artifacts,
+            model=name,
+        )
+    return rows, tables
+
+
+def trained(
+    potentials: list[Potential], frames: LabelledFrames, splits: list, options: SpsaConfig, study_seed: int,
+    record: RunRecord, artifacts: list[str],
+) -> list[dict]:  # fmt: skip
+    """Rows of numbers of all trainings of :func:`trained_with_shots`, which are added to the record."""
+    rows, system, name = [], potentials[0].system.name, potentials[0].model.name
+    for variant, seed, found in trained_with_shots(potentials, frames, splits, options, study_seed):
+        rows += metric_rows(found, system=system, model=name, variant=variant, seed=seed, split="test")
+        record.add(
+            f"{name}-{system}-{variant}-s{seed}",
+            params={"variant": variant, "seed": seed, **options.model_dump()},
+            metrics=flat(found),
+            artifacts=artifacts,
+            model=name,
+            seed=str(seed),
+        )
+    return rows
+
+
 def dynamics_cases(
-    device: Callable, system: System, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int,
-    absorbing: bool = True,
-):  # fmt: skip
+    device: Callable, system: System, frames: LabelledFrames, options: MeasuredDynamicsConfig, study_seed: int
+):
     """(variant, path, observables): nve_<shots>, langevin_<shots> and, with shots, absorbing_<shots>, whose thermostat
     takes the noise of the forces as its own. All start alike, from the frame of lowest energy.
 
     Args:
         device: what :func:`qff.hardware.dynamics.simulate` takes, from a number of shots, or None, and a generator.
-        absorbing: False where the covariance of the forces is not known well enough.
     """
     start = frames.positions[int(frames.energies.argmin())]
     count, masses, bonds = options.trajectories, system.masses, bonds_of(system, start)
@@ -119,7 +159,7 @@ def dynamics_cases(
     cases: list[tuple[str, int | None, bool | None]] = []
     for shots in (None, *options.shots):
         cases += [("nve", shots, None), ("langevin", shots, False)]
-        cases += [("absorbing", shots, True)] if shots and absorbing else []
+        cases += [("absorbing", shots, True)] if shots else []
     for kind, shots, absorbs in progress(cases, "measured dynamics"):
         variant = f"{kind}_{shots or EXACT}"
         rng = generator(study_seed, "measured_dynamics", system.name, variant)
@@ -177,24 +217,20 @@ def temperatures(path: NoisyPath, n_atoms: int) -> pd.DataFrame:
 
 
 def trained_with_shots(
-    potentials: list[Potential], frames: LabelledFrames, splits: list, options: QuantumConfig, study_seed: int
+    potentials: list[Potential], frames: LabelledFrames, splits: list, settings: SpsaConfig, study_seed: int
 ):
     """(variant, seed, test errors and executions) of SPSA from the starts that the model's own training has."""
-    settings, first = options.spsa, potentials[0]
+    first = potentials[0]
     initial = initial_ensemble(first.architecture, study_seed, first.model.name, len(potentials))
     for seed, potential in enumerate(potentials[: settings.seeds]):
         train = splits[seed]["train"]
-        positions = frames.positions[train]
-        targets = (frames.energies[train] - potential.energy_shift) / potential.energy_scale
-        phi = potential.architecture.inputs(torch.as_tensor(positions)).values.numpy()
+        known = frames.positions[train], frames.energies[train]
         for shots in (None, *settings.shots):
             variant = f"spsa_{shots or EXACT}"
             rng = generator(study_seed, "spsa", first.system.name, variant, seed)
-            result = spsa.train(
-                potential.architecture, initial[seed, 0], phi, targets, settings.steps, settings.batch, shots, rng
-            )
-            trained = replace(potential, parameters=result.parameters)
-            found = errors(predictions(trained, frames, splits[seed]["test"]), frames.symbols)
+            result = spsa.train(potential, initial[seed, 0], *known, settings.steps, settings.batch, shots, rng)
+            learnt = replace(potential, parameters=result.parameters)
+            found = errors(predictions(learnt, frames, splits[seed]["test"]), frames.symbols)
             yield variant, seed, found | {"executions_training": ("1", result.executions)}
 
 

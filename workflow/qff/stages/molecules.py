@@ -177,7 +177,8 @@ def simulate_model(
     options = validate(DynamicsConfig, settings, "dynamics")
     where, place = Context(**context), _place(system, config, labels_path)
     reference, truth = read_table(reference_path), read_table(reference_metrics_path)
-    exact = read_table(harmonic_path).set_index("quantity").value
+    exact = read_table(harmonic_path)
+    exact = exact[exact.seed.isna()].set_index("quantity").value
     inputs = [labels_path, reference_path, reference_metrics_path, harmonic_path, *model_paths]
     record = where.record("dynamics", inputs, system=system)
     ensemble = PotentialEnsemble([load(p) for p in model_paths])

@@ -9,6 +9,7 @@ from qff.figures.molecules import inversion_figure, vibrations_figure
 from qff.stages.common import read_table
 
 REFERENCE = "reference"
+METHOD = "ccsd_t"  # variant of the numbers of the reference method itself
 
 
 def _of(models: list, paths: list) -> dict[str, pd.DataFrame]:
@@ -23,8 +24,9 @@ def plot_vibrations(
     spectra = _of(models, spectrum_paths)
     harmonic = read_table(harmonic_path)
     wavenumbers = harmonic.value[harmonic.quantity.str.startswith("harmonic_frequency")].to_numpy()
-    reference = spectra.pop(REFERENCE)
-    figure = vibrations_figure(reference, spectra, wavenumbers, _of(models, energy_paths), style.looks(labels))
+    source = "CCSD(T)" if (harmonic.variant == METHOD).any() else "fitted reference"
+    reference, energies = spectra.pop(REFERENCE), _of(models, energy_paths)
+    figure = vibrations_figure(reference, spectra, wavenumbers, source, energies, style.looks(labels))
     style.save(figure, svg_path, png_path)
 
 
