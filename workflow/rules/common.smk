@@ -77,12 +77,13 @@ SIMULATED = [*DIATOMICS, *MOLECULES]
 MEASURED = [name for name in CONFIG.systems if STUDY.models_of(name, CONFIG.quantum.models)]
 # Systems and models made of many circuits that are run with shots and noise.
 COMPOSED = STUDY.composed()
-# Periodic sets.
+# Periodic sets, and those whose circuits on amplitudes are run with shots and noise.
 MATERIALS = list(CONFIG.materials.sets)
+LOADED = [name for name in CONFIG.quantum.materials if name in MATERIALS]
 # A study may do without these.
 OPTIONAL = {
     "transfer": TRANSFERRED,
-    "quantum": [*MEASURED, *COMPOSED],
+    "quantum": [*MEASURED, *COMPOSED, *LOADED],
     "hybrid": HYBRID_SYSTEMS,
     "materials": MATERIALS,
 }
@@ -189,7 +190,12 @@ def measured_of(systems, file):
         for system, model in COMPOSED
         for part in parts
     ]
-    return [f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)] + composed
+    loaded = [f"{RESULTS}/quantum/{name}/amplitudes/{file}" for name in LOADED]
+    return [
+        *(f for folder in folders for f in of_systems(folder, systems, CONFIG.quantum.models)),
+        *composed,
+        *loaded,
+    ]
 
 
 def trained_of(system, model, seed=0):
@@ -305,7 +311,8 @@ def timed():
     hybrid = (
         [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
     )
-    quantum = [f for f in measured_of(MEASURED, "timing.csv") if "/measured/" not in f]
+    untimed = ("/measured/", "/amplitudes/")
+    quantum = [f for f in measured_of(MEASURED, "timing.csv") if not any(part in f for part in untimed)]
     return hybrid + quantum + of_materials("metrics.csv", ("cost",))
 
 

@@ -101,3 +101,25 @@ rule simulate_composed:
         settings=CONFIG.quantum.model_dump(mode="json"),
     script:
         "../scripts/simulate_composed.py"
+
+
+rule measure_material:
+    """Circuits on amplitudes: standard errors against shots, errors with noise, transpiled size and cost."""
+    input:
+        frames=lambda w: ancient(material_file(w)),
+        model=f"{RESULTS}/materials/{{name}}/fit/model.safetensors",
+    output:
+        metrics=f"{RESULTS}/quantum/{{name}}/amplitudes/metrics.csv",
+        run=f"{RESULTS}/quantum/{{name}}/amplitudes/run.json",
+    log:
+        f"{RESULTS}/logs/measure_material/{{name}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_material/{{name}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    params:
+        context=context("qff.stages.amplitudes"),
+        tracked=material_digest,
+        settings=CONFIG.quantum.model_dump(mode="json"),
+    script:
+        "../scripts/measure_material.py"

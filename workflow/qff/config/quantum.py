@@ -154,6 +154,10 @@ class QuantumConfig(Strict):
         default=0.05, description="Standard error asked of every force component (eV/Å)."
     )
     composed: ComposedConfig = ComposedConfig()
+    materials: Annotated[list[Name], Distinct] = Field(
+        default=[],
+        description="Sets of `materials` whose hybrid, a circuit on amplitudes, is run with shots and noise, if the study has them.",
+    )
     shots: ShotsConfig = ShotsConfig()
     noise: NoiseConfig = NoiseConfig()
     maps: dict[Name, PositiveInt] = Field(

@@ -10,7 +10,7 @@ import numpy as np
 from qff.materials.circuit import AmplitudeCircuit
 from qff.materials.compression import Compression
 from qff.materials.equations import NormalEquations, Rows, solve
-from qff.materials.heads import ElementNetworks, NetworkHead, QuadraticHead, linear_head, quadratic_head
+from qff.materials.heads import CircuitHead, ElementNetworks, NetworkHead, QuadraticHead, linear_head, quadratic_head
 
 RIDGES = (1e-10, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2)
 
@@ -65,7 +65,7 @@ def fit_circuit(
     ]
     losses = [validation.loss(coefficients(theta)) for theta in trained]
     best = trained[int(np.argmin(losses))]
-    return Fitted(QuadraticHead(circuit.matrices(best)), circuit.n_parameters, min(losses))
+    return Fitted(CircuitHead(circuit.matrices(best), best), circuit.n_parameters, min(losses))
 
 
 def levenberg_marquardt(

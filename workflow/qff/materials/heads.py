@@ -24,6 +24,13 @@ class QuadraticHead:
 
 
 @dataclass(frozen=True)
+class CircuitHead(QuadraticHead):
+    """A quadratic form that is a circuit's, with the circuit's parameters (:class:`qff.materials.circuit.AmplitudeCircuit`)."""
+
+    theta: np.ndarray
+
+
+@dataclass(frozen=True)
 class NetworkHead:
     """c_s + Σ_h v_sh tanh(u_h·x + b_h): hidden layer shared by all elements, read out differently by each.
 

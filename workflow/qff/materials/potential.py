@@ -11,13 +11,19 @@ from qff.errors import ModelFileError
 from qff.materials.compression import Compression
 from qff.materials.descriptor import Descriptor, Environment, forces_and_virial
 from qff.materials.frames import Frame
-from qff.materials.heads import ElementNetworks, NetworkHead, QuadraticHead
+from qff.materials.heads import CircuitHead, ElementNetworks, NetworkHead, QuadraticHead
 from qff.materials.moments import compiled
 from qff.materials.neighbours import NeighbourList
 from qff.provenance import atomic_path
 
 CHUNK = 512  # atoms whose descriptors are held at a time
-HEADS = {"quadratic": QuadraticHead, "network": NetworkHead, "element_networks": ElementNetworks}
+# A circuit before what it is a case of: the first one that fits names the file.
+HEADS = {
+    "circuit": CircuitHead,
+    "quadratic": QuadraticHead,
+    "network": NetworkHead,
+    "element_networks": ElementNetworks,
+}
 
 
 @compiled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qff.report.hardware import hardware_tables
 from qff.report.numbers import MISSING, Table, interval, median_range, number
 from qff.report.tables import MEDIAN, pick
 
@@ -47,6 +48,14 @@ def material_words(settings: dict, system: str) -> list[str]:
 def material_tables(metrics: pd.DataFrame, source: str) -> list[Table]:
     """Errors beside both parameter counts, dynamics, cost."""
     return [_errors(metrics, source), _gains(metrics, source), _dynamics(metrics, source), _cost(metrics, source)]
+
+
+def quantum_tables(metrics: pd.DataFrame, source: str) -> list[Table]:
+    """Shots, cost, noise and size of the hybrid's circuits, of all atoms of a frame; none if they were not run."""
+    if not len(pick(metrics, quantity="circuits_force")):
+        return []
+    untimed = pd.DataFrame(columns=["model", "value"])
+    return hardware_tables(metrics, ["amplitude_hybrid"], MODELS, untimed, source)
 
 
 def _errors(metrics: pd.DataFrame, source: str) -> Table:

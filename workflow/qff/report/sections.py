@@ -289,7 +289,8 @@ def sections(
             return [], []
         fates = results / "materials" / system / "dynamics" / "runs.csv"
         runs = [materials.runs_table(pd.read_csv(fates), fates.as_posix())] if fates.is_file() else []
-        return words, [*materials.material_tables(numbers, f"{where}/metrics.csv"), *runs]
+        found = [*materials.material_tables(numbers, f"{where}/metrics.csv"), *runs]
+        return words, [*found, *materials.quantum_tables(numbers, f"{where}/metrics.csv")]
 
     cost = cost_table(read_benchmarks(results / "benchmarks"), f"{where}/benchmarks/")
     return [
