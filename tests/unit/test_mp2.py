@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from qff.config import SystemConfig, validate
 from qff.errors import ConfigError, LabelError
-from qff.reference import checks, compare, coupled_cluster, perturbation
+from qff.reference import checks, compare, coupled_cluster, fitted_perturbation, perturbation
 from qff.reference.frozen import read_frozen
-from qff.reference.labels import METHODS, label, settings, slope
+from qff.reference.labels import METHODS, energy, label, settings, slope
 from qff.units import BOHR_IN_ANG, EV_IN_MEV, HARTREE_IN_EV, KCAL_PER_MOL_IN_EV
 
 # Water of the programming projects of the Crawford group (Å from bohr): E(RHF) and E(MP2) in STO-3G are printed there.
@@ -53,6 +53,39 @@ def test_energy_is_the_printed_one_and_forces_its_slope():
     assert found.info["rhf_stable_towards_uhf"]
 
 
+@pytest.mark.parametrize("basis", ["sto-3g", "6-31g*"])
+def test_fitted_integrals_change_little_and_forces_are_slopes(basis):
+    """Against MP2 without fitting; the gradient is our own, so that slopes along two directions are asked."""
+    system, exact = water(method="DF-MP2", basis=basis), water(basis=basis)
+    ours, theirs = label(system, WATER, "here"), label(exact, WATER, "here")
+    assert abs(ours.energy - theirs.energy) < 3e-3
+    assert np.abs(ours.forces - theirs.forces).max() < 3e-3
+    np.testing.assert_allclose(ours.forces.sum(0), 0, atol=1e-9)
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        direction = rng.normal(size=(3, 3))
+        direction /= np.linalg.norm(direction)
+        along = slope(system, WATER, direction, "here", step=0.004)
+        assert (ours.forces * direction).sum() == pytest.approx(-along, abs=2e-6)
+    assert energy(system, WATER, "here") == pytest.approx(ours.energy, abs=1e-9)
+    assert settings(system)["density_fitting"]
+
+
+def test_fitted_gradient_of_a_molecule_without_symmetry():
+    """Formaldehyde, bent: two kinds of atoms in the plane and out of it, π and σ orbitals; integrals in several parts."""
+    atoms = ["C", "O", "H", "H"]
+    positions = np.array([[0.0, 0.02, -0.55], [0.03, 0.0, 0.66], [0.1, 0.95, -1.1], [-0.05, -0.9, -1.2]])
+    entry = water(method="DF-MP2", basis="6-31g").model_copy(update={"atoms": atoms})
+    whole = label(entry, positions, "here").forces
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitted_perturbation, "NUMBERS_AT_ONCE", 5000)
+        np.testing.assert_allclose(label(entry, positions, "here").forces, whole, atol=1e-9)
+    direction = np.random.default_rng(4).normal(size=(4, 3))
+    direction /= np.linalg.norm(direction)
+    along = slope(entry, positions, direction, "here")
+    assert (whole * direction).sum() == pytest.approx(-along, abs=5e-6)
+
+
 def test_core_electrons_are_correlated_and_the_record_says_so():
     """With 1s of oxygen left out the energy of the smallest basis is higher by 0.1 mHa."""
     from pyscf import gto, mp, scf
@@ -71,6 +104,16 @@ def test_what_does_not_converge_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(coupled_cluster, "SCF_CYCLES", 2)
     with pytest.raises(LabelError, match=r"frame 7: RHF did not converge"):
         label(water(), WATER, "frame 7")
+    monkeypatch.setattr(fitted_perturbation, "SCF_TOLERANCE", 1e-40)
+    monkeypatch.setattr(fitted_perturbation, "SCF_CYCLES", 2)
+    with pytest.raises(LabelError, match=r"frame 8: RHF did not converge"):
+        label(water(method="DF-MP2"), WATER, "frame 8")
+
+
+def test_a_response_that_does_not_converge_is_refused(monkeypatch):
+    monkeypatch.setattr(fitted_perturbation, "RESPONSE_TOLERANCE", 0.0)
+    with pytest.raises(LabelError, match=r"frame 9: the response"):
+        label(water(method="DF-MP2"), WATER, "frame 9")
 
 
 def test_labels_are_checked_in_a_basis_or_by_a_method():
@@ -80,7 +123,7 @@ def test_labels_are_checked_in_a_basis_or_by_a_method():
             water(checks="c.csv", **change)
     level = checks.held_against(water(check_method="CCSD(T)"), "method").reference
     assert (level.method, level.basis) == ("CCSD(T)", "sto-3g")
-    assert set(METHODS) == {"CCSD(T)", "MP2", "PBE"}
+    assert set(METHODS) == {"CCSD(T)", "MP2", "DF-MP2", "PBE"}
 
 
 @pytest.fixture(scope="module")

@@ -161,8 +161,8 @@ SOURCES = ("scan", "internal", "sampled", "imported", "rmd17")  # of geometries;
 
 
 class LevelConfig(Strict):
-    method: Literal["CCSD(T)", "MP2", "PBE", "unknown"] = Field(
-        description="Electronic-structure method: CCSD(T) or MP2 with all electrons, or PBE; `unknown` for imported sets only."
+    method: Literal["CCSD(T)", "MP2", "DF-MP2", "PBE", "unknown"] = Field(
+        description="Electronic-structure method: CCSD(T), MP2 or MP2 with fitted integrals, with all electrons, or PBE; `unknown` for imported sets only."
     )
     basis: str = Field(description="Basis set (PySCF name), or `unknown`.")
     check_basis: str | None = Field(

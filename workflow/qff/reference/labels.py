@@ -8,11 +8,16 @@ import numpy as np
 
 from qff.config import SystemConfig
 from qff.errors import LabelError
-from qff.reference import coupled_cluster, density_functional, perturbation
+from qff.reference import coupled_cluster, density_functional, fitted_perturbation, perturbation
 from qff.units import HARTREE_IN_EV, HARTREE_PER_BOHR_IN_EV_PER_ANG
 
 # Modules with ``energy``, ``energy_and_gradient`` and ``SETTINGS``; names as in LevelConfig.method.
-METHODS = {"CCSD(T)": coupled_cluster, "MP2": perturbation, "PBE": density_functional}
+METHODS = {
+    "CCSD(T)": coupled_cluster,
+    "MP2": perturbation,
+    "DF-MP2": fitted_perturbation,
+    "PBE": density_functional,
+}
 
 
 @dataclass(frozen=True)
