@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from qff.circuits import Circuit
-from qff.engines.compiled import CompiledProgram
+from qff.engines.compiled import CompiledProgram, expectations
 from qff.engines.program import Program, capture
 from qff.engines.qiskit import commuting_groups
 from qff.engines.shifts import EncodingShifts
@@ -35,18 +35,11 @@ class Readout:
         groups = [[terms[k] for k in group] for group in commuting_groups([word for word, _ in terms])]
         self.n_bases = len(groups)
         squares = [term for group in groups for term in squared(group)]
-        self._parts, self._squares = (
-            [CompiledProgram(replace(program, terms=t)) for t in kind] for kind in (groups, [squares])
-        )
+        self._programs = [CompiledProgram(replace(program, terms=own)) for own in (squares, *groups)]
 
     def __call__(self, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and variances (N,) at angles (N, F)."""
-        flat = torch.from_numpy(np.ascontiguousarray(angles))[None]
-        with torch.no_grad():
-            empty = flat.new_zeros(1, 0)
-            parts, (squares,) = (
-                [e.values(empty, flat)[0].numpy() for e in kind] for kind in (self._parts, self._squares)
-            )
+        squares, *parts = expectations(self._programs, torch.from_numpy(np.ascontiguousarray(angles)))
         return sum(parts), np.clip(squares - sum(part**2 for part in parts), 0.0, None)
 
 
