@@ -37,10 +37,12 @@ class _Fit:
     """Three-centre integrals in one auxiliary basis, and what L multiplies them with.
 
     Attributes:
+        mol, auxiliary: PySCF's molecule in both bases. orbitals: (basis functions, n).
         fitted: B = (K|L)⁻¹ (L|pq), (K, n, n) in molecular orbitals; ``integrals`` without the inverse.
         three: Γ (K, n, n) of Σ Γ_Kpq (pq|K). two: γ (K, K) of Σ γ_KL (K|L).
     """
 
+    mol: object
     auxiliary: object
     orbitals: np.ndarray
     integrals: np.ndarray = field(init=False)
@@ -51,11 +53,10 @@ class _Fit:
     def __post_init__(self):
         from pyscf.df.incore import aux_e2
 
-        mol, auxiliary = self.auxiliary
-        raw = aux_e2(mol, auxiliary, "int3c2e", aosym="s1")  # (n, n, K)
+        raw = aux_e2(self.mol, self.auxiliary, "int3c2e", aosym="s1")  # (n, n, K)
         half = np.tensordot(self.orbitals, raw, (0, 0))
         self.integrals = np.tensordot(half, self.orbitals, (1, 0)).transpose(1, 0, 2)  # (K, p, q)
-        metric = cho_factor(auxiliary.intor("int2c2e"))
+        metric = cho_factor(self.auxiliary.intor("int2c2e"))
         self.fitted = cho_solve(metric, self.integrals.reshape(len(self.integrals), -1)).reshape(self.integrals.shape)
         self.three, self.two = np.zeros_like(self.fitted), np.zeros((len(self.fitted),) * 2)
 
@@ -94,7 +95,7 @@ class _Fit:
         """Derivative (A, 3) by the atoms, the orbitals held fixed."""
         from pyscf.df.incore import aux_e2
 
-        mol, auxiliary = self.auxiliary
+        mol, auxiliary = self.mol, self.auxiliary
         half = np.matmul(self.orbitals, self.three)
         weights = np.matmul(half, self.orbitals.T)  # (K, μ, ν)
         found = np.zeros((mol.natm, 3))
@@ -134,7 +135,7 @@ def energy(mol, where: str) -> float:
         LabelError: Hartree–Fock did not converge; the message starts with ``where``.
     """
     mf, _ = _hartree_fock(mol, where)
-    return mf.e_tot + _amplitudes(mf, _Fit((mol, _auxiliary(mol, "ri")), mf.mo_coeff))[1]
+    return mf.e_tot + _amplitudes(mf, _Fit(mol, _correlation_basis(mol), mf.mo_coeff))[1]
 
 
 def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
@@ -146,7 +147,7 @@ def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
     mf, info = _hartree_fock(mol, where)
     orbitals, levels, o = mf.mo_coeff, mf.mo_energy, mol.nelectron // 2
     n = len(levels)
-    ri = _Fit((mol, _auxiliary(mol, "ri")), orbitals)
+    ri = _Fit(mol, _correlation_basis(mol), orbitals)
     t, correlation = _amplitudes(mf, ri)
     weights = 2 * t - t.transpose(2, 1, 0, 3)
     density, correction = np.zeros((n, n)), np.zeros((n, n))
@@ -154,7 +155,7 @@ def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
     correction[:o, :o] = -2 * np.einsum("iakb,jakb->ij", weights, t, optimize=True)
     correction[o:, o:] = 2 * np.einsum("iajc,ibjc->ab", weights, t, optimize=True)
     ri.correlation(2 * weights)
-    jk = _Fit((mol, mf.with_df.auxmol), orbitals)
+    jk = _Fit(mol, mf.with_df.auxmol, orbitals)
     z = _response(jk, levels, o, _lagrangian(jk, ri, correction, o, levels), where)
     correction[o:, :o], correction[:o, o:] = z, z.T
     jk.coulomb(0.5 * density + correction, density, 1.0)
@@ -164,10 +165,10 @@ def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
     return mf.e_tot + correlation, _gradient(mf, density + correction, slope, (jk, ri)), info
 
 
-def _auxiliary(mol, kind: str):
+def _correlation_basis(mol):
     from pyscf import df
 
-    return df.make_auxmol(mol, df.make_auxbasis(mol, mp2fit=kind == "ri"))
+    return df.make_auxmol(mol, df.make_auxbasis(mol, mp2fit=True))
 
 
 def _hartree_fock(mol, where: str):
