@@ -132,6 +132,18 @@ def test_spsa_learns_with_and_without_shots(study):
         assert found.executions == 2 * 20 * 620 * (shots or 1)
 
 
+def test_spsa_does_not_run_away_where_the_loss_grows_steeper():
+    """A quartic with a start in its flat middle: without a longest step, one step up the wall is followed by a longer one."""
+
+    def losses(both, _):
+        return (both**4).sum(1)
+
+    start = np.full(3, 0.02)
+    found = spsa.minimise(losses, start, 1, 200, 1, np.random.default_rng(0))
+    assert np.abs(found - start).max() <= 200 * spsa.LONGEST * spsa.FIRST_STEP
+    assert np.abs(found).max() < 0.5
+
+
 def test_a_global_rotation_has_the_known_gradient_variance():
     """Separable circuit of one qubit and layer: RX RY RX |0⟩ gives f = cos φ cos θ cos φ - sin² φ; Var ∂f/∂θ over θ is
     cos⁴ φ / 2, and E cos⁴ φ = 3/8 + exp(-2)/2 + exp(-8)/8 for φ normal."""

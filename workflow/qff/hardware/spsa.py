@@ -23,6 +23,7 @@ CROWD = (
     200  # parameters beyond which both shrink as 1/√P: a step in a random direction is as long as its number is large
 )
 STABILITY = 0.1  # part of the steps that delays the decay
+LONGEST = 5  # times the first step: no step is longer, where the loss is steeper than at the start
 CALIBRATION = 20  # losses from which the size of the gradient is guessed, counted as executions
 
 
@@ -110,8 +111,10 @@ def minimise(
     perturbation = crowding * PERTURBATION
     typical = np.mean([abs(difference(theta, perturbation)[1]) for _ in range(CALIBRATION)])
     delay = STABILITY * steps
-    gain = crowding * FIRST_STEP * (delay + 1) ** DECAY / max(typical, 1e-12)
+    first = crowding * FIRST_STEP
+    gain = first * (delay + 1) ** DECAY / max(typical, 1e-12)
     for step in range(steps):
         direction, slope = difference(theta, perturbation / (step + 1) ** PERTURBATION_DECAY)
-        theta -= gain / (step + 1 + delay) ** DECAY * slope * direction
+        change = gain / (step + 1 + delay) ** DECAY * slope
+        theta -= np.clip(change, -LONGEST * first, LONGEST * first) * direction
     return theta
