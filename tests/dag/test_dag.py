@@ -206,6 +206,18 @@ def test_the_sweeps_of_rmd17_are_a_study(tmp_path):
         ("electrolytes", ["electrolytes/lgps_565.extxyz", "electrolytes/ligeps_aimd_1200K.extxyz"]),
         ("hybrid_ethanol", ["ccsd_t/ethanol_600.extxyz"]),
         ("hybrid_ethane", []),
+        ("hybrid_benzene", []),
+        (
+            "rmd17_molecules",
+            [
+                *(f"rmd17/rmd17_ethanol_{s}_0{k}.npz" for s in ("train", "test") for k in range(1, 6)),
+                *(
+                    f"rmd17/rmd17_{m}_{s}_01.npz"
+                    for m in ("malonaldehyde", "benzene", "aspirin")
+                    for s in ("train", "test")
+                ),
+            ],
+        ),
         ("ablations", []),
         ("h3o_optimisers", []),
     ],

@@ -40,8 +40,10 @@ Unknown keys, wrong types and impossible values stop the study before anything r
 | `demonstration.yaml` | QNN-1 as the public demonstration of Le et al. has it, on our H₂O |
 | `rmd17.yaml` | learning curves on rMD17; `QFF_DATA` names the folder that holds it |
 | `rmd17_ethanol.yaml` | a slice of it: our QNN and its twin on ethanol |
+| `rmd17_molecules.yaml` | another: malonaldehyde, benzene and aspirin at three sizes, transfer |
 | `hybrid_ethanol.yaml` | the architecture draft on published CCSD(T) labels of ethanol; `QFF_DATA` names the folder that holds them |
 | `hybrid_ethane.yaml` | the architecture draft on ethane, whose frozen labels (MP2) are part of this repository |
+| `hybrid_benzene.yaml` | the same on benzene, density-fitted MP2 |
 | `h3o_optimisers.yaml` | every optimiser and choice on H₃O⁺, which the study varies on H₂O |
 | `ablations.yaml` | equivariant and atomic QNNs of ethanol, the circuit on amplitudes and the hybrid, without their quantum part |
 | `systems.yaml` | molecules: atoms, coordinates with bounds, level of theory, split |

@@ -311,8 +311,8 @@ def timed():
     hybrid = (
         [f"{RESULTS}/hybrid/timing/metrics.csv"] if HYBRID_SYSTEMS and CONFIG.hybrid.timing.molecules else []
     )
-    untimed = ("/measured/", "/amplitudes/")
-    quantum = [f for f in measured_of(MEASURED, "timing.csv") if not any(part in f for part in untimed)]
+    untimed = ("measured", "amplitudes")
+    quantum = [f for f in measured_of(MEASURED, "timing.csv") if f.split("/")[-2] not in untimed]
     return hybrid + quantum + of_materials("metrics.csv", ("cost",))
 
 
