@@ -73,7 +73,8 @@ envs: $(BIN)/.installed  ## regenerate the conda environments of the rules from 
 freeze: $(BIN)/.installed  ## recompute all reference labels and make them the frozen set
 	$(GUARD) $(SNAKEMAKE) --configfile config/freeze.yaml --until collect_reference
 	for system in lih h2o h3o ethanol ethane benzene naphthalene; do for kind in extxyz json; do \
-		cp results/freeze/reference/$$system/labels.$$kind results/published/reference/$$system.$$kind || exit 1; done; done
+		cp results/freeze/reference/$$system/labels.$$kind results/published/reference/$$system.$$kind || exit 1; done; \
+		sed -i '2s/labels\.extxyz/'$$system'.extxyz/' results/published/reference/$$system.json; done
 
 compare-reference: $(BIN)/.installed  ## compare the frozen labels with a larger basis, slopes and QM-22 (QFF_DATA)
 	test -f "$(QFF_DATA)/qm22/hydronium_1000.extxyz" || { echo 'QFF_DATA: no folder with qm22/hydronium_1000.extxyz (energies of github.com/jmbowma/QM-22)'; exit 1; }
