@@ -293,7 +293,7 @@ def test_every_process_sees_the_same_jobs_and_parameters(seen, tmp_path):
 @pytest.mark.parametrize(
     ("edit", "rerun"),
     [
-        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "train_jointly", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model", "measure_hardware", "simulate_measured", "measure_composed", "pretrain_network", "initialise_circuit", "train_hybrid", "evaluate_hybrid", "time_methods"}),
+        ("qff/models/nn.py", {"train_model", "evaluate_model", "estimate_capacity", "train_size", "train_jointly", "run_dynamics", "run_reference_dynamics", "run_on_the_fly", "compute_harmonic", "simulate_reference", "simulate_on_the_fly", "simulate_model", "measure_hardware", "simulate_measured", "measure_composed", "simulate_composed", "measure_material", "pretrain_network", "initialise_circuit", "train_hybrid", "evaluate_hybrid", "time_methods"}),
         ("qff/claims.py", {"collect_metrics", "collect_timings", "judge_claims", "build_report"}),
         ("qff/tracking.py", set()),
     ],
