@@ -126,9 +126,9 @@ def test_the_interaction_is_the_difference_of_energies(openmm, tmp_path):
     whole, positions, system = energy("AB", None)
     protein, _, _ = energy("A", positions[:22])
     ligand, _, _ = energy("B", positions[22:])
-    pairs = trajectory._Interaction(system, np.arange(22, 34))
     x = 10 * np.asarray(positions.value_in_unit(unit.nanometer))
-    assert pairs(x) / KCAL_PER_MOL_IN_EV == pytest.approx(whole - protein - ligand, abs=1e-3)
+    found = trajectory.between(trajectory.pair_terms(system), np.arange(34) >= 22, x)
+    assert found / KCAL_PER_MOL_IN_EV == pytest.approx(whole - protein - ligand, abs=1e-3)
 
 
 def test_residues_without_parameters_are_named(openmm, tmp_path):

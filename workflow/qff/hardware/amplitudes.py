@@ -19,7 +19,7 @@ import numpy as np
 
 from qff.circuits import Circuit
 from qff.errors import UnsupportedOperation
-from qff.hardware.shots import check_shots
+from qff.hardware.composed import drawn
 from qff.materials.circuit import AmplitudeCircuit
 from qff.materials.heads import CircuitHead
 
@@ -63,15 +63,15 @@ def element_circuits(head: CircuitHead) -> list[Circuit]:
     if not np.allclose(circuit.matrices(head.theta), head.matrices, rtol=0, atol=1e-9 * np.abs(head.matrices).max()):
         raise UnsupportedOperation("the circuit of this potential has no CZ gates on a ring between its layers")
     layers = head.theta[: circuit.n_angles].reshape(circuit.layers, n)
-    return [_loaded(layers, weights) for weights in head.theta[circuit.n_angles :].reshape(elements, size)]
+    weights = head.theta[circuit.n_angles :].reshape(elements, size)
+    return [_loaded(layers, circuit.ring, own) for own in weights]
 
 
-def _loaded(layers: np.ndarray, weights: np.ndarray) -> Circuit:
+def _loaded(layers: np.ndarray, ring: list[tuple[int, int]], weights: np.ndarray) -> Circuit:
     """Loading, then ``layers`` (L, n) of rotations with CZ gates on a ring between, and a readout that weighs outcomes (2ⁿ,)."""
     import pennylane as qml
 
     n = layers.shape[1]
-    ring = sorted({tuple(sorted((q, (q + 1) % n))) for q in range(n)}) if n > 1 else []
     words = list(product("IZ", repeat=n))
     signs = np.array([[(-1.0) ** (bits & mask).bit_count() for bits in range(2**n)] for mask in range(2**n)])
     terms = [
@@ -125,7 +125,7 @@ class MeasuredHead:
             self._known[key] = self._run(values, kinds)
         found, variances, step = self._known[key]
         if self.shots is not None:
-            found = found + np.sqrt(variances / check_shots(self.shots)) * self._rng.normal(size=found.shape)
+            found = drawn(found, variances, self.shots, self._rng)
         ahead, behind = np.split(found[:, 1:], 2, axis=1)
         slopes = (ahead - behind) / (2 * step[:, None]) if self._slopes else np.zeros_like(values)
         return found[:, 0], slopes

@@ -115,7 +115,7 @@ class MeasuredCircuits:
         known = self.known(angles)
         values = known.values
         if self.shots is not None:
-            values = _drawn(values, known.variances, self.shots, self._rng)
+            values = drawn(values, known.variances, self.shots, self._rng)
         f, slopes = (torch.from_numpy(x) for x in known.combine(values))
         return f.reshape(angles.shape[:2]), slopes.reshape(angles.shape)
 
@@ -135,12 +135,13 @@ class MeasuredValues:
         flat = angles.detach().flatten(0, 1).numpy()
         values, variances = self._readout(flat)
         if self.shots is not None:
-            values = _drawn(values, variances, self.shots, self._rng)
+            values = drawn(values, variances, self.shots, self._rng)
         self.executions += float(len(flat) * self._readout.n_bases * (self.shots or 1))
         return torch.from_numpy(values).reshape(angles.shape[:2]), torch.zeros_like(angles)
 
 
-def _drawn(values: np.ndarray, variances: np.ndarray, shots: int, rng: np.random.Generator) -> np.ndarray:
+def drawn(values: np.ndarray, variances: np.ndarray, shots: int, rng: np.random.Generator) -> np.ndarray:
+    """Means of so many shots, from the normal distribution with their exact mean and variance; any shape."""
     return values + np.sqrt(variances / check_shots(shots)) * rng.normal(size=values.shape)
 
 
@@ -207,10 +208,8 @@ class MeasuredPotential:
             taps.append((known, value.requires_grad_(), slope.requires_grad_()))
             return taps[-1][1:]
 
-        potential, positions = self._exact, torch.as_tensor(positions, dtype=torch.float64)
-        architecture = potential.architecture.with_circuits(run)
-        inputs = architecture.inputs(positions)
-        inputs = inputs.normalised(torch.as_tensor(potential.input_center), torch.as_tensor(potential.input_width))
+        potential = self._exact
+        architecture, inputs = potential.architecture.with_circuits(run), potential.inputs(positions)
         # Parameters that ask for gradients keep models of positions from dropping the graph.
         theta = torch.as_tensor(potential.parameters)[None].requires_grad_()
         with torch.enable_grad():

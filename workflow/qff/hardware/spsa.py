@@ -19,9 +19,8 @@ from qff.models.qnn import QNN
 DECAY, PERTURBATION_DECAY = 0.602, 0.101  # Spall, IEEE Trans. Aerosp. Electron. Syst. 34, 817, 1998
 PERTURBATION = 0.1  # first size of a perturbation (rad, and of what weighs circuits)
 FIRST_STEP = 0.05  # mean first change of a parameter, likewise
-CROWD = (
-    200  # parameters beyond which both shrink as 1/√P: a step in a random direction is as long as its number is large
-)
+# Parameters beyond which both shrink as 1/√P: a step in a random direction is as long as their number is large.
+CROWD = 200
 STABILITY = 0.1  # part of the steps that delays the decay
 LONGEST = 5  # times the first step: no step is longer, where the loss is steeper than at the start
 CALIBRATION = 20  # losses from which the size of the gradient is guessed, counted as executions
@@ -51,15 +50,14 @@ def train(
         potential: of one circuit or of many; says how features and energies are scaled.
         initial: (P,). positions: (B, A, 3) in Å. energies: (B,) in eV. shots: None for exact losses.
     """
-    inputs = potential.architecture.inputs(torch.as_tensor(positions))
-    inputs = inputs.normalised(torch.as_tensor(potential.input_center), torch.as_tensor(potential.input_width))
+    features = potential.inputs(positions).values
     targets = (energies - potential.energy_shift) / potential.energy_scale
     outputs = _of_one if isinstance(potential.architecture, QNN) else _of_many
     measure, executions = outputs(potential, shots, rng)
 
     def losses(both: np.ndarray, frames: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            f = measure(torch.as_tensor(both), inputs.values[frames][None])
+            f = measure(torch.as_tensor(both), features[frames][None])
         return ((f - targets[frames]) ** 2).mean(1)
 
     parameters = minimise(losses, initial, len(targets), steps, batch, rng)

@@ -73,9 +73,17 @@ def interaction(cluster: Cluster, positions: np.ndarray, where: str) -> float:
     Raises:
         DataError: a residue or an atom without parameters.
     """
-    found, ligand = parameters(cluster, where), cluster.ligand
+    return between(parameters(cluster, where), cluster.ligand, positions)
+
+
+def between(terms: np.ndarray, ligand: np.ndarray, positions: np.ndarray) -> float:
+    """Interaction energy (eV) of the atoms of a ``ligand``, (A,) of bool, with all others at positions (A, 3) in Å.
+
+    Args:
+        terms: (A, 3) as of :func:`parameters`.
+    """
     distance = np.linalg.norm(positions[ligand][:, None] - positions[~ligand][None], axis=-1)
-    (q, radius, depth), (q_dyad, radius_dyad, depth_dyad) = found[ligand].T[:, :, None], found[~ligand].T[:, None, :]
-    ratio = ((radius + radius_dyad) / distance) ** 6
-    energy = np.sqrt(depth * depth_dyad) * (ratio**2 - 2 * ratio) + COULOMB * q * q_dyad / distance
+    (q, radius, depth), (q_rest, radius_rest, depth_rest) = terms[ligand].T[:, :, None], terms[~ligand].T[:, None, :]
+    ratio = ((radius + radius_rest) / distance) ** 6
+    energy = np.sqrt(depth * depth_rest) * (ratio**2 - 2 * ratio) + COULOMB * q * q_rest / distance
     return float(energy.sum()) * KCAL_PER_MOL_IN_EV

@@ -41,13 +41,7 @@ SCALED_DOWN = {"dispersion": 2.0, "charges": 1.2}  # three bonds apart
 CHARGES = {
     "C2H6": (0.0030, -0.0090),
     "C6H6": (0.1333, -0.1333),
-    "C10H8": (
-        0.1443,
-        0.1721,
-        -0.1308,
-        -0.3038,
-        0.2363,
-    ),  # hydrogens by β and α carbons, β, α, and those in both rings
+    "C10H8": (0.1443, 0.1721, -0.1308, -0.3038, 0.2363),  # H on β and α, C: β, α, in both rings
 }
 SHELLS, POINTS = (1.4, 1.6, 1.8, 2.0), 80  # of Merz and Kollman, in van der Waals radii; points on each
 VAN_DER_WAALS = {"C": 1.5, "H": 1.2}  # Å

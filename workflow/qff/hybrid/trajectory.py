@@ -21,8 +21,8 @@ import pandas as pd
 
 from qff.command import reported
 from qff.errors import DataError
+from qff.hybrid.amber_pairs import between
 from qff.provenance import file_digest, git_state, versions, write_csv, write_json
-from qff.units import KCAL_PER_MOL_IN_EV
 
 FORCE_FIELDS = ("amber14-all.xml", "implicit/obc2.xml")
 NM_IN_ANG = 10.0
@@ -142,7 +142,7 @@ def run(
     simulation.context.setPositions(modeller.positions)
     simulation.minimizeEnergy()
     simulation.context.setVelocitiesToTemperature(temperature_k, seed)
-    pairs = _Interaction(system, parts.ligand)
+    terms, ligand_atoms = pair_terms(system), np.isin(np.arange(system.getNumParticles()), parts.ligand)
     degrees = 3 * system.getNumParticles() - system.getNumConstraints()
     start, rows = None, []
     for step in range(round(length_ps / every_ps) + 1):
@@ -154,9 +154,10 @@ def run(
         energy = state.getPotentialEnergy().value_in_unit(unit.kilocalories_per_mole)
         kinetic = state.getKineticEnergy()
         temperature = (2 * kinetic / (degrees * unit.MOLAR_GAS_CONSTANT_R)).value_in_unit(unit.kelvin)
-        rows.append((step * every_ps, energy, temperature, *observed(x, start, parts), pairs(x)))
         if not np.isfinite(energy):
             raise DataError(f"{path}: the energy is not finite after {step * every_ps:g} ps; atoms overlap")
+        interaction = between(terms, ligand_atoms, x)
+        rows.append((step * every_ps, energy, temperature, *observed(x, start, parts), interaction))
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=COLUMNS)
     write_csv(folder / "trajectory.csv", table)
@@ -173,33 +174,18 @@ def run(
     return table
 
 
-class _Interaction:
-    """AMBER's Coulomb and Lennard-Jones energy (eV) between the ligand and the rest, without water, at positions (A, 3) in Å."""
+def pair_terms(system) -> np.ndarray:
+    """Charge (e), half the distance of the minimum (Å) and depth (kcal/mol) of every atom of OpenMM's system, (A, 3)."""
+    import openmm
+    from openmm import unit
 
-    def __init__(self, system, ligand: np.ndarray):
-        import openmm
-        from openmm import unit
-
-        (force,) = [f for f in system.getForces() if isinstance(f, openmm.NonbondedForce)]
-        units = unit.elementary_charge, unit.angstrom, unit.kilocalories_per_mole
-        read = [
-            [x.value_in_unit(u) for x, u in zip(force.getParticleParameters(k), units, strict=True)]
-            for k in range(system.getNumParticles())
-        ]
-        self._charge, self._sigma, self._depth = np.array(read).T
-        self._one = ligand
-        self._other = np.setdiff1d(np.arange(len(read)), ligand)
-
-    def __call__(self, positions: np.ndarray) -> float:
-        one, other = self._one, self._other
-        r = np.linalg.norm(positions[one][:, None] - positions[other][None], axis=2)
-        power = (0.5 * (self._sigma[one][:, None] + self._sigma[other]) / r) ** 6
-        depth = np.sqrt(self._depth[one][:, None] * self._depth[other])
-        coulomb = COULOMB_KCAL_ANG * self._charge[one][:, None] * self._charge[other] / r
-        return float((coulomb + 4 * depth * (power**2 - power)).sum()) * KCAL_PER_MOL_IN_EV
-
-
-COULOMB_KCAL_ANG = 332.0637  # e² in kcal/mol Å
+    (force,) = [f for f in system.getForces() if isinstance(f, openmm.NonbondedForce)]
+    units = unit.elementary_charge, unit.angstrom, unit.kilocalories_per_mole
+    found = [
+        [x.value_in_unit(u) for x, u in zip(force.getParticleParameters(k), units, strict=True)]
+        for k in range(system.getNumParticles())
+    ]
+    return np.array(found) * [1.0, 2 ** (1 / 6) / 2, 1.0]  # from where the energy is zero to half the minimum
 
 
 @reported

@@ -80,9 +80,14 @@ class AmplitudeCircuit:
         if not self.entangling:
             return np.ones(2**self.n_qubits)
         bits = np.arange(2**self.n_qubits)[:, None] >> np.arange(self.n_qubits)[::-1] & 1
+        signs = [1.0 - 2.0 * bits[:, a] * bits[:, b] for a, b in self.ring]
+        return np.prod(signs or [np.ones(2**self.n_qubits)], axis=0)
+
+    @property
+    def ring(self) -> list[tuple[int, int]]:
+        """Pairs of qubits with a CZ gate between layers, each once."""
         n = self.n_qubits
-        pairs = {tuple(sorted((q, (q + 1) % n))) for q in range(n)} if n > 1 else set()
-        return np.prod([1.0 - 2.0 * bits[:, a] * bits[:, b] for a, b in sorted(pairs)] or [np.ones(2**n)], axis=0)
+        return sorted({tuple(sorted((q, (q + 1) % n))) for q in range(n)}) if n > 1 else []
 
     def matrices(self, theta: np.ndarray) -> np.ndarray:
         """A_s (S, 2ⁿ, 2ⁿ) in eV."""

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from qff.config import ModelConfig, SystemConfig, validate
 from qff.errors import ModelFileError
-from qff.models.architecture import Architecture
+from qff.models.architecture import Architecture, Inputs
 from qff.models.registry import build_architecture
 from qff.provenance import atomic_path
 from qff.systems import System
@@ -62,11 +62,19 @@ class Potential:
         parts = [self._evaluate(part) for part in positions.split(at_once)]
         return tuple(torch.cat(part).numpy() for part in zip(*parts, strict=True))
 
+    def inputs(self, positions) -> Inputs:
+        """Normalised inputs of geometries (B, A, 3) in Å.
+
+        Raises:
+            DomainError: a geometry lies outside the bounds of the model.
+        """
+        found = self.architecture.inputs(torch.as_tensor(positions, dtype=torch.float64))
+        return found.normalised(torch.as_tensor(self.input_center), torch.as_tensor(self.input_width))
+
     def _evaluate(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same of tensors."""
         with torch.no_grad():
-            inputs = self.architecture.inputs(positions)
-            inputs = inputs.normalised(torch.as_tensor(self.input_center), torch.as_tensor(self.input_width))
+            inputs = self.inputs(positions)
             theta = torch.as_tensor(self.parameters)[None]
             f, df = self.architecture.evaluate(theta, inputs.select((None, ...)))
             energies = self.energy_shift + self.energy_scale * f[0]

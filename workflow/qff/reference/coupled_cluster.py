@@ -68,24 +68,7 @@ def hartree_fock(mol, where: str):
     Raises:
         LabelError: no convergence with level shift and second-order solver either.
     """
-    from pyscf import scf
-
-    def attempt(retry: int, start=None):
-        mf = scf.RHF(mol)
-        mf.conv_tol, mf.max_cycle = SCF_TOLERANCE, SCF_CYCLES
-        if retry == 1:
-            mf.level_shift = 0.3
-        elif retry == 2:
-            mf = mf.newton()
-        mf.kernel(start)
-        return mf
-
-    for retry in range(3):
-        mf = attempt(retry)
-        if mf.converged:
-            break
-    else:
-        raise LabelError(f"{where}: RHF did not converge, with level shift and second-order solver neither")
+    mf, retry = converged(mol, where)
     rotations = 0
     while True:
         orbitals, _, internal, external = mf.stability(external=True, return_status=True)
@@ -94,7 +77,34 @@ def hartree_fock(mol, where: str):
         rotations += 1
         if rotations > 3:
             raise LabelError(f"{where}: RHF stays internally unstable after {rotations - 1} orbital rotations")
-        mf = attempt(2, mf.make_rdm1(orbitals, mf.mo_occ))
+        mf = _attempt(mol, 2, start=mf.make_rdm1(orbitals, mf.mo_occ))
+
+
+def converged(mol, where: str, fitted: bool = False):
+    """Converged RHF and how often it was tried again; ``fitted``: Coulomb and exchange energies by density fitting.
+
+    Raises:
+        LabelError: no convergence with level shift and second-order solver either.
+    """
+    for retry in range(3):
+        mf = _attempt(mol, retry, fitted)
+        if mf.converged:
+            return mf, retry
+    raise LabelError(f"{where}: RHF did not converge, with level shift and second-order solver neither")
+
+
+def _attempt(mol, retry: int, fitted: bool = False, start=None):
+    from pyscf import scf
+
+    mf = scf.RHF(mol)
+    mf = mf.density_fit() if fitted else mf
+    mf.conv_tol, mf.max_cycle = SCF_TOLERANCE, SCF_CYCLES
+    if retry == 1:
+        mf.level_shift = 0.3
+    elif retry == 2:
+        mf = mf.newton()
+    mf.kernel(start)
+    return mf
 
 
 def coupled_cluster(mf, where: str):

@@ -20,10 +20,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from qff.errors import LabelError
+from qff.reference.coupled_cluster import SCF_TOLERANCE, converged
 
-SCF_TOLERANCE = 1e-11  # Ha
 RESPONSE_TOLERANCE = 1e-10  # of the Z-vector, relative
-SCF_CYCLES = 100
 NUMBERS_AT_ONCE = 2_000_000  # derivatives of three-centre integrals along one axis, held at once
 SETTINGS = {  # recorded
     "frozen_core": False,
@@ -134,7 +133,7 @@ def energy(mol, where: str) -> float:
     Raises:
         LabelError: Hartree–Fock did not converge; the message starts with ``where``.
     """
-    mf, _ = _hartree_fock(mol, where)
+    mf, _ = converged(mol, where, fitted=True)
     return mf.e_tot + _amplitudes(mf, _Fit(mol, _correlation_basis(mol), mf.mo_coeff))[1]
 
 
@@ -144,7 +143,7 @@ def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
     Raises:
         LabelError: Hartree–Fock or the response of the orbitals did not converge; the message starts with ``where``.
     """
-    mf, info = _hartree_fock(mol, where)
+    mf, retries = converged(mol, where, fitted=True)
     orbitals, levels, o = mf.mo_coeff, mf.mo_energy, mol.nelectron // 2
     n = len(levels)
     ri = _Fit(mol, _correlation_basis(mol), orbitals)
@@ -162,30 +161,13 @@ def energy_and_gradient(mol, where: str) -> tuple[float, np.ndarray, dict]:
     jk.exchange(0.5 * density + correction, o, -0.5)
     one_electron = orbitals.T @ mf.get_hcore() @ orbitals
     slope = one_electron @ (density + correction) + jk.slope() + ri.slope()
-    return mf.e_tot + correlation, _gradient(mf, density + correction, slope, (jk, ri)), info
+    return mf.e_tot + correlation, _gradient(mf, density + correction, slope, (jk, ri)), {"scf_retries": retries}
 
 
 def _correlation_basis(mol):
     from pyscf import df
 
     return df.make_auxmol(mol, df.make_auxbasis(mol, mp2fit=True))
-
-
-def _hartree_fock(mol, where: str):
-    """Converged RHF with fitted Coulomb and exchange energies, and how often it was tried again."""
-    from pyscf import scf
-
-    for retry in range(3):
-        mf = scf.RHF(mol).density_fit()
-        mf.conv_tol, mf.max_cycle = SCF_TOLERANCE, SCF_CYCLES
-        if retry == 1:
-            mf.level_shift = 0.3
-        elif retry == 2:
-            mf = mf.newton()
-        mf.kernel()
-        if mf.converged:
-            return mf, {"scf_retries": retry}
-    raise LabelError(f"{where}: RHF did not converge, with level shift and second-order solver neither")
 
 
 def _amplitudes(mf, ri: _Fit) -> tuple[np.ndarray, float]:

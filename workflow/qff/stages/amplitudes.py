@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,8 +16,8 @@ from qff.materials.potential import load
 from qff.metrics import metric_table
 from qff.provenance import write_csv
 from qff.randomness import generator
-from qff.stages.common import Context, flat
-from qff.stages.composed import NoisyCircuits, hardware_numbers
+from qff.stages.common import Context
+from qff.stages.composed import NoisyCircuits, add_run, hardware_numbers
 from qff.stages.materials import MAIN
 
 
@@ -48,13 +47,7 @@ def measure_material(
     labels = {"system": name, "model": MAIN}
     rows, found = hardware_numbers(circuits, lambda _: evaluated(head), head, predict, [frame], options, labels)
     write_csv(metrics_path, metric_table(rows))
-    record.add(
-        f"{MAIN}-{name}-quantum",
-        params={"device": options.noise.device.source, "shots": options.shots.counts, "maps": options.maps},
-        metrics=flat(found),
-        artifacts=[Path(metrics_path).name],
-        model=MAIN,
-    )
+    add_run(record, f"{MAIN}-{name}-quantum", MAIN, found, options, metrics_path)
     record.write(run_path, [metrics_path])
 
 

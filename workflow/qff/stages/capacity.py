@@ -41,7 +41,7 @@ def estimate_capacity(
     for seed, path in enumerate(model_paths):
         potential, train = load(path), splits[seed]["train"]
         name, size = potential.model.name, potential.n_parameters
-        values = _features(potential, frames.positions[train])
+        values = potential.inputs(frames.positions[train]).values
         boxes = {
             box: generator(place.seed, "capacity", system, name, box, seed).uniform(*bounds, (options.samples, size))
             for box, bounds in options.boxes.items()
@@ -49,7 +49,7 @@ def estimate_capacity(
         uniform = None
         if molecule.config.coordinates:
             rng = generator(place.seed, "capacity", system, "inputs", seed)  # the same for all models
-            uniform = _features(potential, _uniform_positions(molecule, len(train), rng))
+            uniform = potential.inputs(_uniform_positions(molecule, len(train), rng)).values
         found = _spectra(potential, values, uniform, boxes, options.likelihoods)
         labels = {"system": system, "model": name, "seed": seed}
         metrics = {}
@@ -92,12 +92,6 @@ def estimate_capacity(
     write_csv(metrics_path, metric_table(rows))
     write_csv(spectrum_path, pd.DataFrame(tables))
     record.write(run_path, [metrics_path, spectrum_path])
-
-
-def _features(potential: Potential, positions: np.ndarray) -> torch.Tensor:
-    """Features (m, F) as the trained model sees them."""
-    center, width = torch.as_tensor(potential.input_center), torch.as_tensor(potential.input_width)
-    return potential.architecture.inputs(torch.as_tensor(positions)).normalised(center, width).values
 
 
 def _uniform_positions(system: System, n: int, rng: np.random.Generator) -> np.ndarray:

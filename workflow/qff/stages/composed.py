@@ -25,7 +25,7 @@ from qff.hardware.mitigation import extrapolate
 from qff.jobs import progress
 from qff.metrics import metric_rows, metric_table
 from qff.models import load
-from qff.provenance import write_csv
+from qff.provenance import RunRecord, write_csv
 from qff.randomness import generator
 from qff.stages.common import Context, flat, read_splits, system_from
 from qff.stages.hardware import depth_of, force_time, time_table
@@ -62,14 +62,21 @@ def measure_composed(
     times = {p.model.name: force_time(p, test) for p in (potential, *map(load, twin_paths))}
     write_csv(timing_path, time_table(times, system))
     write_csv(metrics_path, metric_table(rows))
+    add_run(record, f"{name}-{system}-composed", name, found, options, metrics_path)
+    record.write(run_path, [timing_path, metrics_path])
+
+
+def add_run(
+    record: RunRecord, key: str, model: str, found: dict[str, tuple[str, float]], options: QuantumConfig, metrics_path: str
+) -> None:  # fmt: skip
+    """The tracked run of one model's numbers."""
     record.add(
-        f"{name}-{system}-composed",
+        key,
         params={"device": options.noise.device.source, "shots": options.shots.counts, "maps": options.maps},
         metrics=flat(found),
         artifacts=[Path(metrics_path).name],
-        model=name,
+        model=model,
     )
-    record.write(run_path, [timing_path, metrics_path])
 
 
 def hardware_numbers(

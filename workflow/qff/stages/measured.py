@@ -43,12 +43,9 @@ def simulate_measured(
     temperature_path: str, gradients_path: str, metrics_path: str, run_path: str,
 ) -> None:  # fmt: skip
     """Trajectories with measured forces (of the first seed), SPSA (of several), gradients of the model's kind of circuit."""
-    options = validate(QuantumConfig, settings, "quantum")
-    place, molecule = Context(**context), system_from(system, config)
-    frames = read_frames(labels_path, molecule.symbols)
-    splits = read_splits(splits_path, len(frames))
-    record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
-    potentials = [load(path) for path in model_paths]
+    options, place, frames, splits, record, potentials = _opened(
+        context, system, config, settings, labels_path, splits_path, model_paths
+    )
     name, artifacts = potentials[0].model.name, [Path(metrics_path).name]
     device = partial(ShotPotential, ShotSampler(potentials[0]))
     rows, tables = simulated(device, potentials[0], frames, options.dynamics, place.seed, record, artifacts)
@@ -83,12 +80,9 @@ def simulate_composed(
     metrics_path: str, run_path: str,
 ) -> None:  # fmt: skip
     """Trajectories with measured forces (of the first seed) and SPSA (of several) of a model made of many circuits."""
-    options = validate(QuantumConfig, settings, "quantum")
-    place, molecule = Context(**context), system_from(system, config)
-    frames = read_frames(labels_path, molecule.symbols)
-    splits = read_splits(splits_path, len(frames))
-    record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
-    potentials = [load(path) for path in model_paths]
+    options, place, frames, splits, record, potentials = _opened(
+        context, system, config, settings, labels_path, splits_path, model_paths
+    )
     rows, artifacts = [], [Path(metrics_path).name]
     if shots := options.composed.dynamics_shots:
         dynamics = options.dynamics.model_copy(update={"shots": shots})
@@ -99,6 +93,15 @@ def simulate_composed(
         rows += trained(potentials, frames, splits, training, place.seed, record, artifacts)
     write_csv(metrics_path, metric_table(rows))
     record.write(run_path, [metrics_path])
+
+
+def _opened(context, system, config, settings, labels_path, splits_path, model_paths):
+    """What both jobs start from: options, place, frames, splits, record, potentials."""
+    options, place = validate(QuantumConfig, settings, "quantum"), Context(**context)
+    frames = read_frames(labels_path, system_from(system, config).symbols)
+    splits = read_splits(splits_path, len(frames))
+    record = place.record("quantum", [labels_path, splits_path, *model_paths], system=system)
+    return options, place, frames, splits, record, [load(path) for path in model_paths]
 
 
 def simulated(
